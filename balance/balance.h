@@ -1,0 +1,64 @@
+/*
+ * Choosing a server: one algorithm a file, all behind one small interface.
+ *
+ * Pure: no clock, no system call, no static state. What an algorithm may know stands in the view,
+ * which the caller fills from the shared table (a worker), from a test, or from a simulation.
+ */
+#ifndef BALANCE_BALANCE_H
+#define BALANCE_BALANCE_H
+
+#include <stdint.h>
+
+/* Which columns an algorithm reads: the caller gathers only these. */
+enum balance_need {
+	BALANCE_INFLIGHT = 1,
+	BALANCE_ENTRIES = 2,	/* entries and errors */
+	BALANCE_TURNS = 4,
+};
+
+/*
+ * Arrays are indexed by position in the pool (configuration order), 0..n-1. Columns that the
+ * algorithm does not need may be NULL.
+ */
+struct balance_view {
+	uint32_t n;
+	const uint8_t *usable;		/* 1: may be chosen (up, ready, not tried yet, weight above 0) */
+	const uint32_t *weight;		/* 1..256 */
+	const uint32_t *inflight;	/* over all workers */
+	const uint64_t *entries;	/* reported by the last probe, plus dispatched since */
+	const uint64_t *errors;		/* reported by the last probe */
+	const uint64_t *turns;		/* dispatched ever, plus what it was given on joining late */
+	uint64_t *rng;			/* state of balance_random(), never 0; belongs to the caller */
+};
+
+/* Position chosen, or -1: none is usable. */
+typedef int balance_fn(const struct balance_view *v);
+
+struct balance_algorithm {
+	const char *name;	/* as written in the configuration */
+	unsigned needs;		/* enum balance_need */
+	balance_fn *pick;
+};
+
+extern const struct balance_algorithm balance_least_requests;
+extern const struct balance_algorithm balance_least_connections;
+extern const struct balance_algorithm balance_round_robin;
+extern const struct balance_algorithm balance_random;
+
+/* By name; NULL: no such algorithm. */
+const struct balance_algorithm *balance_find(const char *name);
+/* All of them, NULL at the end, for messages that list what is known. */
+extern const struct balance_algorithm *const balance_all[];
+
+/* xorshift64*: 64 random bits, good enough to spread load, worthless for secrets. */
+static inline uint64_t balance_draw(uint64_t *state)
+{
+	uint64_t x = *state;
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	*state = x;
+	return x * UINT64_C(2685821657736338717);
+}
+
+#endif

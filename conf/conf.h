@@ -1,0 +1,163 @@
+/*
+ * A configuration, read, checked and ready to use. Built by conf_read() or conf_command_line(), in
+ * the supervisor; children have it by fork, so pointers are fine and nothing is copied.
+ * Constant once built, but for the fields that say otherwise.
+ *
+ * All durations are nanoseconds, all sizes bytes.
+ */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#define CONF_SECOND	UINT64_C(1000000000)
+#define CONF_MS		UINT64_C(1000000)
+
+enum conf_mode { CONF_MODE_HTTP = 0, CONF_MODE_TCP };
+
+enum conf_check_kind {
+	CONF_CHECK_SEED,	/* "<errors>\n<entries>" */
+	CONF_CHECK_HTTP,	/* any 2xx or 3xx */
+	CONF_CHECK_TCP,		/* a connection is enough */
+	CONF_CHECK_NONE,	/* up, until a worker finds otherwise */
+};
+
+struct conf_check {
+	enum conf_check_kind kind;
+	char *path;			/* HTTP kinds; "/healthcheck" */
+	uint64_t interval_ns;		/* 5 s */
+	uint64_t down_interval_ns;	/* while a server is down: 500 ms */
+	uint64_t timeout_ns;		/* 2 s; below interval */
+	uint64_t requests;		/* also after so many dispatched requests; 0: never */
+	unsigned rise, fall;		/* good probes in a row to be up, bad ones to be down; 1, 1 */
+};
+
+struct conf_server {
+	char *name;
+	char *host;			/* name or address as written; NULL for a unix socket */
+	char *path;			/* of a unix socket; NULL otherwise */
+	uint16_t port;			/* host byte order */
+	struct sockaddr_storage addr;
+	socklen_t addr_size;		/* 0: a name, to be resolved by health */
+	uint32_t weight;		/* 1..256; 1 */
+	uint32_t maxconn;		/* 0: no limit */
+	bool backup;
+	uint32_t row;			/* in the table; set by the supervisor before it forks */
+};
+
+struct balance_algorithm;
+
+struct conf_pool {
+	char *name;
+	const char *balance;		/* name of the algorithm, known to be valid */
+	struct conf_check check;
+	struct conf_server *server;
+	unsigned nservers;
+	unsigned retries;		/* further servers tried for one request; default: all of them (UINT_MAX) */
+	uint64_t connect_timeout_ns;	/* 5 s with the command line, 3 s in a file */
+	uint64_t answer_timeout_ns;	/* request sent to first byte of the answer; 5 s with the command line, 60 s in a file */
+	uint64_t stall_timeout_ns;	/* no progress in the middle of an answer; 60 s */
+	uint64_t keepalive_ns;		/* idle time of a kept connection to a server; 30 s */
+	unsigned keepalive_max;		/* idle kept connections per server and worker; 128; 0: none are kept */
+	uint32_t row;			/* in the table; set by the supervisor */
+};
+
+struct conf_bind {
+	char *text;			/* as written */
+	struct sockaddr_storage addr;
+	socklen_t addr_size;
+	bool optional;			/* the command line's IPv6 half: left out where the kernel has none */
+	int fd;				/* set by the supervisor; -1 until open */
+	int line;			/* for messages when it cannot be opened */
+};
+
+enum conf_match { CONF_MATCH_HOST, CONF_MATCH_PATH };
+
+struct conf_route {
+	enum conf_match match;
+	char *value;			/* host (lower case; a leading "*." matches any one or more labels) or path prefix */
+	size_t value_size;
+	unsigned pool;			/* index */
+};
+
+struct conf_listener {
+	char *name;
+	struct conf_bind *bind;
+	unsigned nbinds;
+	enum conf_mode mode;
+	struct conf_route *route;
+	unsigned nroutes;
+	unsigned pool;			/* index of the default pool */
+	unsigned backlog;		/* 4096 */
+	uint64_t head_timeout_ns;	/* whole request head; 10 s */
+	uint64_t body_timeout_ns;	/* no progress of a request body; 60 s */
+	uint64_t idle_timeout_ns;	/* kept connection without a request; 75 s */
+	uint64_t send_timeout_ns;	/* client takes no byte of the answer; 60 s */
+	uint64_t tunnel_timeout_ns;	/* mode tcp and tunnels: no byte either way; 1 h */
+	uint64_t max_body;		/* of a request; UINT64_MAX: no limit */
+	size_t max_head;		/* of a request; 16 KiB less room for what is added; range 1k..16k */
+	bool splice;			/* move large bodies and tcp with splice(2); true */
+};
+
+struct conf {
+	char *file;			/* NULL: from the command line */
+	bool seed;			/* command line: errors are always the 57 bytes of status 500 */
+	unsigned workers;		/* 1..64; 4 with the command line, one per cpu in a file */
+	char *user, *group;		/* NULL: nobody and its group when root */
+	char *pid_file;			/* NULL: none */
+	char *log;			/* "stderr", "syslog" or a path; "stderr" */
+	unsigned max_servers;		/* rows in the table; at least what is used, default 1024 */
+	uint64_t grace_ns;		/* SIGTERM: time for what is in flight; 30 s */
+	uint64_t drain_ns;		/* reload: time for old workers; 1 h */
+	uint64_t hang_ns;		/* a worker busy for longer is replaced; 10 s */
+	struct conf_pool *pool;
+	unsigned npools;
+	struct conf_listener *listener;
+	unsigned nlisteners;
+};
+
+/* Limits that a configuration is checked against. */
+#define CONF_WORKERS_MAX	64
+#define CONF_SERVERS_MAX	16384
+#define CONF_POOLS_MAX		256
+#define CONF_LISTENERS_MAX	256
+
+/*
+ * Reads and checks a file. On failure returns NULL and writes one message per line to `err`, each
+ * "FILE:LINE:COLUMN: what is wrong; what was expected\n". Touches nothing else.
+ */
+struct conf *conf_read(const char *file, FILE *err);
+void conf_free(struct conf *c);
+/* Writes the effective configuration, every default filled in, in the configuration language. */
+void conf_print(const struct conf *c, FILE *out);
+
+/* What the command line asked for. */
+struct conf_options {
+	const char *conf_file;		/* -c */
+	const char *pid_file;		/* -p */
+	bool test;			/* -t */
+	bool print;			/* -T */
+	bool daemon;			/* -D */
+	bool version, build;		/* -v, -V */
+	bool help;			/* -h */
+	bool workers_set, requests_set, mode_set;
+	unsigned workers;		/* -N */
+	uint64_t requests;		/* -R */
+	enum conf_mode mode;		/* -m */
+	uint16_t port;			/* first positional; 0: none */
+	const char **server;		/* the others, as written; points into argv; the array is ours */
+	unsigned nservers;
+};
+
+/* Parses argv; flags may stand anywhere. 0, or -1 after one line and the usage on `err`. */
+int conf_options(struct conf_options *o, int argc, char **argv, FILE *err);
+void conf_usage(FILE *out);
+/* The configuration that the seed's positionals describe. NULL after one line on `err`. */
+struct conf *conf_command_line(const struct conf_options *o, FILE *err);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * HTTP/1 heads: writing what goes on to the other side. Nothing is copied through as it came: the
+ * start line and the framing are written anew, fields that belong to one hop are left out, the rest
+ * keeps its order and case. RFC 9110 7.6, RFC 9112.
+ */
+#ifndef HTTP_FORWARD_H
+#define HTTP_FORWARD_H
+
+#include "http/head.h"
+
+struct http_text { const char *at; size_t size; };
+
+/* What is added, or left out, on the way to a server. All optional: zero means as it came. */
+struct http_request_edit {
+	struct http_text forwarded_for;	/* address of the client: appended to X-Forwarded-For (the last one that is there) */
+	struct http_text proto;		/* "http" or "https": X-Forwarded-Proto is set to it */
+	struct http_text forwarded_host;/* X-Forwarded-Host is set to it */
+	struct http_text request_id;	/* X-Request-Id, when the request has none */
+	struct http_text via;		/* pseudonym: Via: 1.1 NAME is appended */
+	bool keep_alive;		/* false: Connection: close is said to the server */
+};
+
+/*
+ * Writes the head of the request `h`, whose bytes are at `buf`, as HTTP/1.1: one framing (Content-Length or
+ * chunked, as h->framing says), Host first where it was first, upgrade kept when h->upgrade.
+ * Returns the bytes written, or 0: it does not fit in `room`.
+ */
+size_t http_forward_request(char *out, size_t room, const struct http_head *h, const char *buf,
+    const struct http_request_edit *e);
+
+struct http_response_edit {
+	uint8_t minor;			/* version that the client speaks: HTTP/1.minor features only (the start line is always HTTP/1.1) */
+	uint8_t framing;		/* enum http_framing of what goes out */
+	bool keep_alive;		/* false: Connection: close is said; true and minor 0: Connection: keep-alive */
+	bool head_only;			/* answer to HEAD, or 304: framing fields are passed on as they came, no body follows */
+};
+
+/* The same for an answer. 1xx and 204 carry no framing fields. */
+size_t http_forward_response(char *out, size_t room, const struct http_head *h, const char *buf,
+    const struct http_response_edit *e);
+
+/* A whole answer of our own, body included (may be empty). Returns bytes, 0: does not fit. */
+size_t http_own_response(char *out, size_t room, unsigned status, struct http_text extra_fields,
+    struct http_text body, bool close, bool head_only);
+
+#endif

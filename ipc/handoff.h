@@ -1,0 +1,70 @@
+/*
+ * Messages between the supervisor and a worker, over one SOCK_SEQPACKET pair per worker slot.
+ *
+ * A message is a head, `count` records, and the same number of descriptors in the same order
+ * (SCM_RIGHTS). Both sides are non-blocking. Descriptors arrive close-on-exec.
+ *
+ * The supervisor keeps both ends of each pair, so what a dead worker had not received waits in the
+ * socket for its successor. A worker holds only its own end.
+ */
+#ifndef IPC_HANDOFF_H
+#define IPC_HANDOFF_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define HANDOFF_MAX 253		/* SCM_MAX_FD of the kernel: descriptors in one message */
+
+enum handoff_type {
+	HANDOFF_CONNS = 1,	/* S->W: new or moved client connections. W->S: connections handed back */
+	HANDOFF_READY = 2,	/* W->S: set up, serving */
+	HANDOFF_RETIRE = 3,	/* S->W: finish, hand back, exit */
+	HANDOFF_REOPEN = 4,	/* S->W: reopen logs */
+	HANDOFF_STOP = 5,	/* S->W: shutting down: finish what is in flight, close idle ones, exit */
+};
+
+struct handoff_head {
+	uint16_t type;		/* enum handoff_type */
+	uint16_t count;		/* records and descriptors that follow */
+	uint32_t generation;	/* sender's, for the log */
+};
+
+/* One client connection. */
+struct handoff_record {
+	uint64_t accepted_ns;	/* CLOCK_MONOTONIC */
+	uint32_t requests;	/* answered on it so far */
+	uint16_t listener;	/* row of the listener in the configuration of the receiver's generation; the
+				 * supervisor translates when it passes connections between generations */
+	uint16_t flags;		/* none defined yet: 0 */
+	uint8_t family;		/* AF_INET, AF_INET6, AF_UNIX; AF_UNSPEC: unknown */
+	uint8_t pad;
+	uint16_t port;		/* of the peer, host byte order */
+	uint8_t addr[16];	/* of the peer; IPv4 in the first four */
+	uint32_t pad2;
+};
+
+struct handoff_msg {
+	struct handoff_head head;
+	struct handoff_record rec[HANDOFF_MAX];
+	int fd[HANDOFF_MAX];
+};
+
+/* A channel: sv[0] is the supervisor's end, sv[1] the worker's. Non-blocking, close-on-exec. 0, or -1 with errno. */
+int handoff_pair(int sv[2]);
+
+/*
+ * Sends one message; m->head.count descriptors stay open here, the caller closes them. Returns 0;
+ * -1 with errno EAGAIN (channel full: try when writable), ETOOMANYREFS (too many descriptors in
+ * flight), EPIPE or ECONNRESET (nobody there), ENOBUFS or ENOMEM.
+ */
+int handoff_send(int ch, const struct handoff_msg *m);
+
+/*
+ * Receives one message. Returns 1; 0 at the end of the channel; -1 with errno: EAGAIN (nothing
+ * there), EBADMSG (malformed or descriptors cut short: what came has been closed and is dropped).
+ */
+int handoff_recv(int ch, struct handoff_msg *m);
+
+void handoff_set_peer(struct handoff_record *r, const struct sockaddr_storage *ss);
+
+#endif

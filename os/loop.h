@@ -1,0 +1,66 @@
+/*
+ * Event loop of one process: epoll and a timer wheel. One thread, one clock reading per turn.
+ *
+ * epoll hands back a descriptor and a tag, not a pointer: closing a descriptor does not take it out
+ * of epoll while another process holds a copy (the supervisor does, for a moment), so events can
+ * arrive for what is long gone. The tag is compared and such events are dropped.
+ */
+#ifndef OS_LOOP_H
+#define OS_LOOP_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+#include "os/timer.h"
+
+struct loop_fd;
+/* events: EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR as reported. */
+typedef void loop_cb(struct loop_fd *h, uint32_t events);
+
+/* Embedded in what owns the descriptor. */
+struct loop_fd {
+	loop_cb *cb;
+	int fd;		/* -1: none */
+};
+
+struct loop_slot {
+	struct loop_fd *h;	/* NULL: nobody listens to this descriptor */
+	uint32_t tag;		/* changes at each registration */
+};
+
+struct loop {
+	int ep;
+	unsigned max_fds;
+	uint64_t now_ns;		/* CLOCK_MONOTONIC at the last wake-up */
+	struct loop_slot *slot;		/* by descriptor; pages are touched as used */
+	struct timer_wheel wheel;
+};
+
+/* max_fds: descriptors are below it (RLIMIT_NOFILE). 0, or -1 with errno. */
+int loop_init(struct loop *l, unsigned max_fds);
+void loop_free(struct loop *l);
+
+/* Registers h->fd with the given events (add EPOLLET for edges). 0, or -1 with errno. */
+int loop_add(struct loop *l, struct loop_fd *h, uint32_t events);
+int loop_mod(struct loop *l, struct loop_fd *h, uint32_t events);
+/* Takes it out of epoll but keeps it open (before it is passed on). */
+void loop_del(struct loop *l, struct loop_fd *h);
+/* Forgets and closes it; sets h->fd to -1. One system call. Only where no other process can be
+ * relied on to keep quiet does a later event arrive; it is dropped. */
+void loop_close(struct loop *l, struct loop_fd *h);
+
+/* The clock, read anew. */
+uint64_t loop_clock_ns(void);
+
+/*
+ * One turn: waits for events, at most max_wait_ns (UINT64_MAX: until the next timer), runs their
+ * callbacks, then the timers that are due. before/after, when not NULL, are called just before and
+ * just after the wait. Returns the number of events, or -1 with errno.
+ */
+int loop_turn(struct loop *l, uint64_t max_wait_ns);
+
+/* Called around the wait of loop_turn, e.g. to say "asleep" in the shared table. May be NULL. */
+void loop_set_hooks(struct loop *l, void (*before)(void *), void (*after)(void *, uint64_t now_ns), void *arg);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * What a daemon does to itself: title, privileges, limits, pid file, detaching.
+ */
+#ifndef OS_PROC_H
+#define OS_PROC_H
+
+#include <sys/types.h>
+
+/* Call first in main(): makes room for titles over argv and environ. */
+void proc_title_init(int argc, char **argv);
+/* "loadbalancer: worker 1", in ps and in /proc/PID/cmdline; comm gets what fits. */
+void proc_title(const char *title);
+
+/* Who children become. Resolved before anything is started, so that a bad name is a clean error. */
+struct proc_identity {
+	uid_t uid;
+	gid_t gid;
+	int change;	/* 0: not root, stays who it is */
+};
+/* user, group may be NULL (nobody; the user's own group). 0, or -1 with a message in err[size]. */
+int proc_identity(struct proc_identity *id, const char *user, const char *group, char *err, unsigned size);
+/* For good: groups, gid, uid, no_new_privs, not dumpable; then checks that there is no way back. 0, or -1 with errno. */
+int proc_drop(const struct proc_identity *id);
+
+/* Raises RLIMIT_NOFILE as far as allowed, at most to `want`; returns what it is now. */
+unsigned proc_raise_nofile(unsigned want);
+
+/* Writes our pid (O_EXCL after a check that no live holder is there; locked for our life). fd, or -1 with errno
+ * (EWOULDBLOCK: another instance holds it). */
+int proc_pid_file(const char *path);
+
+/* Detaches: fork, setsid, fork. Returns in the daemon with the write end of a pipe; the first parent waits for
+ * one byte (exit status) on it, or for its end (status 1), and exits with it. -1 with errno. */
+int proc_daemon(void);
+/* Tells the waiting parent, and lets go of the terminal (stdin, stdout, stderr to /dev/null; stderr stays when
+ * keep_stderr). */
+void proc_daemon_ready(int fd, int status, int keep_stderr);
+
+/* Closes every descriptor from `from` up that is not in keep[]. */
+void proc_close_others(int from, const int *keep, unsigned nkeep);
+
+#endif

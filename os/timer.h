@@ -1,0 +1,42 @@
+/*
+ * Timers without system calls: a hierarchical wheel. Moving a deadline later costs one store: the
+ * timer stays where it is in the wheel and is put right when its old place comes up. Resolution
+ * TIMER_TICK_NS; a timer never fires early.
+ */
+#ifndef OS_TIMER_H
+#define OS_TIMER_H
+
+#include <stdint.h>
+
+#define TIMER_TICK_NS	UINT64_C(1000000)	/* 1 ms */
+#define TIMER_BITS	6			/* 64 places a level */
+#define TIMER_LEVELS	6			/* 64^6 ms: two years */
+
+struct timer;
+typedef void timer_cb(struct timer *t);
+
+struct timer {
+	struct timer *next, **prev;	/* prev NULL: not armed */
+	uint64_t deadline_ns;		/* CLOCK_MONOTONIC */
+	uint32_t place_tick;		/* low bits of the tick under which it is filed */
+	uint32_t place;			/* level and place in the wheel */
+	timer_cb *cb;
+};
+
+struct timer_wheel {
+	uint64_t tick;			/* all ticks up to this one have been run */
+	uint64_t used[TIMER_LEVELS];	/* bit n: place n of the level is not empty */
+	struct timer *place[TIMER_LEVELS][1 << TIMER_BITS];
+};
+
+void timer_wheel_init(struct timer_wheel *w, uint64_t now_ns);
+/* Arms, or moves, a timer. */
+void timer_set(struct timer_wheel *w, struct timer *t, uint64_t deadline_ns);
+void timer_cancel(struct timer_wheel *w, struct timer *t);
+static inline int timer_armed(const struct timer *t) { return t->prev != 0; }
+/* When to look again: a time not later than the first deadline that counts; UINT64_MAX: never. */
+uint64_t timer_next_ns(const struct timer_wheel *w);
+/* Runs what is due. */
+void timer_run(struct timer_wheel *w, uint64_t now_ns);
+
+#endif

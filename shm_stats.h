@@ -1,0 +1,241 @@
+/*
+ * The shared table: its layout, and who writes what.
+ *
+ * One POSIX shared-memory object per instance. Fixed-size rows, no pointers: every place is an
+ * offset from the start, taken from the header and checked against the object's size by
+ * ipc/table.c before anybody follows it.
+ *
+ * Each word has ONE writer, named beside it:
+ *	S  the supervisor
+ *	W  the worker that owns the row or column
+ *	H  the health process
+ * So there are no locks. A reader may see a word that is a moment old, never a torn one: all shared
+ * words are C11 atomics. Unless a field says otherwise its order is relaxed: it is a figure by
+ * itself and nothing else is read on the strength of it. "release" means that the writer stores it
+ * with memory_order_release after what it announces, and readers load it with acquire.
+ *
+ * Rows written often by different processes never share a cache line (SHM_LINE).
+ *
+ *	header     struct shm_instance          1
+ *	worker[]   struct shm_worker            max_workers     slot 0 is the supervisor's own
+ *	pool[]     struct shm_pool              max_pools
+ *	server[]   struct shm_server            max_servers
+ *	health[]   struct shm_health            max_servers
+ *	load[]     one column per worker slot   max_workers, load_stride bytes each:
+ *	               inflight[max_servers]    uint32_t, gauge
+ *	               passive[max_servers]     uint32_t, count of failures that take a server down
+ *	               dispatched[max_servers]  uint64_t, counter
+ *	               cell[max_servers]        struct shm_load
+ *
+ * Column 0 belongs to the supervisor: when a worker is gone, its counters are added there and its
+ * own column is cleared, so sums over all columns stay true for ever.
+ *
+ * This header is the layout and nothing else; the code that maps and walks it is ipc/table.h.
+ */
+#ifndef SHM_STATS_H
+#define SHM_STATS_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define SHM_MAGIC	UINT64_C(0x4c42414c414e4345)	/* "LBALANCE" */
+#define SHM_LAYOUT	1	/* raised whenever a field moves, changes its meaning, or goes */
+#define SHM_LINE	64	/* bytes; the unit in which processors fight over memory */
+
+#define SHM_NAME_MAX	64	/* bytes of a name, the final NUL included */
+#define SHM_ADDR_MAX	112	/* holds any sockaddr that connect(2) is given here (sockaddr_un: 110) */
+#define SHM_WORKERS_MAX	256	/* worker slots; four words of live bits */
+#define SHM_LATENCY_BUCKETS 32	/* see shm_load.latency */
+
+/* What health says of a server. */
+enum shm_verdict {
+	SHM_UNKNOWN = 0,	/* not probed yet */
+	SHM_UP = 1,
+	SHM_DOWN = 2,
+};
+
+/* How the last probe, or a worker's own finding, ended. table_outcome_text() has words for people. */
+enum shm_outcome {
+	SHM_OUT_NONE = 0,		/* no probe has ended yet */
+	SHM_OUT_OK,			/* answered as it should */
+	SHM_OUT_REFUSED,		/* connection refused, or reset while connecting */
+	SHM_OUT_UNREACHABLE,		/* no route, network down, no such unix socket */
+	SHM_OUT_CONNECT_TIMEOUT,	/* no connection within the deadline */
+	SHM_OUT_SEND_FAILED,		/* connected, but the question could not be sent */
+	SHM_OUT_ANSWER_TIMEOUT,		/* connected, no whole answer within the deadline */
+	SHM_OUT_RESET,			/* connection reset in the middle */
+	SHM_OUT_EMPTY,			/* closed without a byte */
+	SHM_OUT_TRUNCATED,		/* closed before the answer was whole */
+	SHM_OUT_BAD_HEAD,		/* the answer is not HTTP */
+	SHM_OUT_BAD_STATUS,		/* another status than the one wanted; see shm_health.status */
+	SHM_OUT_BAD_BODY,		/* the body is not "<errors>\n<entries>" */
+	SHM_OUT_BODY_TOO_LONG,
+	SHM_OUT_NO_ADDRESS,		/* the name does not resolve */
+	SHM_OUT_LOCAL,			/* this side failed: descriptors, ports, memory */
+	SHM_OUT_WORKER_REFUSED,		/* a worker's connection was refused or reset while connecting */
+	SHM_OUT_WORKER_TIMEOUT,		/* a worker's connection or first byte came too late */
+	SHM_OUT_WORKER_RESET,		/* reset or closed before any byte of an answer */
+	SHM_OUT_COUNT
+};
+
+/* Administrative state. */
+enum shm_admin {
+	SHM_READY = 0,
+	SHM_DRAIN = 1,	/* nothing new, what is there goes on */
+	SHM_MAINT = 2,	/* nothing new, and not probed */
+};
+
+/* What a worker slot holds. */
+enum shm_slot {
+	SHM_SLOT_FREE = 0,
+	SHM_SLOT_STARTING = 1,	/* forked, not yet ready */
+	SHM_SLOT_SERVING = 2,
+	SHM_SLOT_RETIRING = 3,	/* finishes what it has, gets nothing new */
+};
+
+struct shm_instance {
+	/* Written once by S before the object gets its name; constant afterwards. */
+	uint64_t magic;
+	uint32_t layout;
+	uint32_t header_size;		/* sizeof(struct shm_instance), bytes */
+	uint64_t size;			/* of the whole object, bytes */
+	uint32_t max_workers;		/* slots, slot 0 included */
+	uint32_t max_pools;
+	uint32_t max_servers;
+	uint32_t pad0;
+	uint64_t worker_offset;		/* bytes from the start of the object */
+	uint64_t pool_offset;
+	uint64_t server_offset;
+	uint64_t health_offset;
+	uint64_t load_offset;
+	uint64_t load_stride;		/* bytes from one column to the next */
+	uint64_t inflight_offset;	/* within a column */
+	uint64_t passive_offset;
+	uint64_t dispatched_offset;
+	uint64_t cell_offset;
+	char version[SHM_NAME_MAX];	/* of the program that made the table */
+	char instance[SHM_NAME_MAX];	/* the name people know it by */
+
+	/* S, while it runs. */
+	alignas(SHM_LINE) _Atomic uint32_t generation;	/* of the configuration; first is 1 */
+	_Atomic uint32_t supervisor_pid;
+	_Atomic uint32_t health_pid;
+	_Atomic uint32_t servers;	/* server rows in use are below this; release */
+	_Atomic uint32_t pools;		/* pool rows in use are below this; release */
+	_Atomic uint32_t fold_seq;	/* odd while a column is being folded into column 0; release */
+	_Atomic uint64_t started_ns;	/* CLOCK_MONOTONIC */
+	_Atomic uint64_t started_real_s;/* CLOCK_REALTIME, seconds since 1970 */
+	_Atomic uint64_t reloaded_real_s;
+	_Atomic uint64_t accepted;	/* connections accepted */
+	_Atomic uint64_t live[SHM_WORKERS_MAX / 64];	/* bit n: column n counts; bit 0 always; release */
+};
+
+struct shm_worker {
+	/* S */
+	alignas(SHM_LINE) _Atomic uint32_t pid;	/* 0: nobody */
+	_Atomic uint32_t generation;
+	_Atomic uint32_t slot;		/* enum shm_slot */
+	_Atomic uint32_t restarts;	/* times this slot was refilled after a death */
+	_Atomic uint64_t started_ns;
+	_Atomic uint64_t handed;	/* connections sent down this slot's channel, ever */
+
+	/* W */
+	alignas(SHM_LINE) _Atomic uint64_t busy_since_ns;	/* 0 while asleep in epoll: the hang detector */
+	_Atomic uint64_t received;	/* connections taken from the channel, ever; handed - received are on the way.
+					 * After a death S sets it for the successor, while there is no W. */
+	_Atomic uint32_t active;	/* client connections held, gauge */
+	_Atomic uint32_t idle_upstreams;/* kept connections to servers, gauge */
+	_Atomic uint64_t requests;	/* http requests read, or tcp connections relayed */
+	_Atomic uint64_t refused;	/* requests answered by the balancer itself with 4xx */
+	_Atomic uint64_t loop_lag_ns;	/* longest turn of the loop in the last second or so */
+	_Atomic uint64_t log_dropped;	/* access-log lines given up because the disk was slow */
+};
+
+struct shm_pool {
+	/* S */
+	alignas(SHM_LINE) char name[SHM_NAME_MAX];
+	alignas(SHM_LINE) _Atomic uint32_t used;	/* generation that uses this row; 0: free */
+	/* H */
+	alignas(SHM_LINE) _Atomic uint64_t round_target;	/* dispatched total at which an extra round of
+						 * probes is due; UINT64_MAX: never. Workers that
+						 * see it reached wake health. */
+	_Atomic uint64_t rounds;		/* rounds of probes finished; release */
+};
+
+struct shm_server {
+	/* S. name and pool are written before `used` announces them. */
+	alignas(SHM_LINE) char name[SHM_NAME_MAX];	/* unique within its pool */
+	alignas(SHM_LINE) uint32_t pool;	/* row */
+	_Atomic uint32_t used;		/* generation that uses this row; 0: free; release */
+	_Atomic uint32_t weight;	/* 0..256; 0: nothing new */
+	_Atomic uint32_t admin;		/* enum shm_admin */
+	_Atomic uint32_t maxconn;	/* 0: no limit */
+	_Atomic uint32_t backup;	/* 1: only when no other server is up */
+};
+
+struct shm_health {
+	/* H, all of it. A worker needs the first line only. */
+	alignas(SHM_LINE) _Atomic uint32_t verdict;	/* enum shm_verdict */
+	_Atomic uint32_t gen;		/* raised at each verdict that a probe gave, after the other fields of
+					 * this line; release. A worker's own finding "down" stands
+					 * until it sees this change. */
+	_Atomic uint64_t entries;	/* as reported by the last good probe of kind seed */
+	_Atomic uint64_t errors;
+	_Atomic uint64_t base;		/* dispatched total (all columns) that `entries` already contains */
+	_Atomic uint64_t join;		/* added to the dispatched total by round-robin: a server that
+					 * comes back joins at its peers' level instead of far behind */
+	_Atomic uint64_t since_ns;	/* CLOCK_MONOTONIC of the last change of verdict */
+	_Atomic uint64_t up_since_ns;	/* of the last change to up; 0: never */
+
+	alignas(SHM_LINE) _Atomic uint32_t outcome;	/* enum shm_outcome of the last probe or finding */
+	_Atomic uint32_t status;	/* HTTP status of the last probe; 0: none */
+	_Atomic uint32_t in_a_row;	/* good (while down) or bad (while up) probes since the last change */
+	_Atomic uint32_t down_outcome;	/* enum shm_outcome that took it down last */
+	_Atomic uint64_t probed_ns;	/* CLOCK_MONOTONIC of the end of the last probe */
+	_Atomic uint64_t probe_latency_ns;
+	_Atomic uint64_t probes;	/* finished, ever */
+	_Atomic uint64_t probes_failed;
+	_Atomic uint64_t down_ns;	/* time spent down before since_ns, for availability */
+
+	/* The address to connect to. addr_seq is odd while it is being written (release); readers copy
+	 * and compare as table_address() does. addr_size 0: the name has not resolved. */
+	alignas(SHM_LINE) _Atomic uint32_t addr_seq;
+	_Atomic uint32_t addr_size;
+	_Atomic uint64_t addr[SHM_ADDR_MAX / 8];
+};
+
+/*
+ * What one worker counted for one server. W (column 0: S).
+ *
+ * latency: request sent to head of the answer received, or, in mode tcp, time to connect. Bucket b
+ * counts times below 2^b * 16 us and not below the bucket before: 16 us, 32 us, ... ; the last one
+ * everything above about 4.7 hours.
+ */
+struct shm_load {
+	alignas(SHM_LINE) _Atomic uint64_t responses[6];	/* by class: [1] 1xx .. [5] 5xx; [0] tcp, finished in order */
+	_Atomic uint64_t connects;	/* connections opened to the server */
+	_Atomic uint64_t reuses;	/* requests sent on a kept connection */
+	_Atomic uint64_t connect_failures;
+	_Atomic uint64_t timeouts;	/* connect or first byte too late */
+	_Atomic uint64_t resets;	/* closed or reset before an answer */
+	_Atomic uint64_t cuts;		/* closed or reset in the middle of an answer */
+	_Atomic uint64_t invalid;	/* answers refused: not valid HTTP */
+	_Atomic uint64_t retries;	/* requests that left this server for another one */
+	_Atomic uint64_t client_aborts;	/* clients that left before the end */
+	_Atomic uint64_t bytes_to_server;
+	_Atomic uint64_t bytes_from_server;
+	_Atomic uint64_t latency_sum_ns;
+	_Atomic uint64_t latency_ewma_ns;	/* gauge: moving mean, newest weighs 1/8; not folded */
+	_Atomic uint64_t latency[SHM_LATENCY_BUCKETS];
+};
+
+_Static_assert(sizeof(struct shm_instance) % SHM_LINE == 0, "rows start on a cache line");
+_Static_assert(sizeof(struct shm_worker) == 2 * SHM_LINE, "byte map");
+_Static_assert(sizeof(struct shm_pool) == 3 * SHM_LINE, "byte map");
+_Static_assert(sizeof(struct shm_server) == 2 * SHM_LINE, "byte map");
+_Static_assert(sizeof(struct shm_health) == 4 * SHM_LINE, "byte map");
+_Static_assert(sizeof(struct shm_load) % SHM_LINE == 0, "byte map");
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2, "shared atomics must be lock-free");
+
+#endif
