@@ -14,6 +14,8 @@
 
 #include "os/timer.h"
 
+#define LOOP_EVENTS 256	/* taken from epoll in one turn */
+
 struct loop_fd;
 /* events: EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR as reported. */
 typedef void loop_cb(struct loop_fd *h, uint32_t events);
@@ -35,6 +37,10 @@ struct loop {
 	uint64_t now_ns;		/* CLOCK_MONOTONIC at the last wake-up */
 	struct loop_slot *slot;		/* by descriptor; pages are touched as used */
 	struct timer_wheel wheel;
+	void (*before)(void *);		/* see loop_set_hooks() */
+	void (*after)(void *, uint64_t now_ns);
+	void *hook_arg;
+	struct epoll_event event[LOOP_EVENTS];
 };
 
 /* max_fds: descriptors are below it (RLIMIT_NOFILE). 0, or -1 with errno. */
@@ -55,8 +61,7 @@ uint64_t loop_clock_ns(void);
 
 /*
  * One turn: waits for events, at most max_wait_ns (UINT64_MAX: until the next timer), runs their
- * callbacks, then the timers that are due. before/after, when not NULL, are called just before and
- * just after the wait. Returns the number of events, or -1 with errno.
+ * callbacks, then the timers that are due. Returns the number of events, or -1 with errno.
  */
 int loop_turn(struct loop *l, uint64_t max_wait_ns);
 

@@ -18,8 +18,7 @@ typedef void timer_cb(struct timer *t);
 struct timer {
 	struct timer *next, **prev;	/* prev NULL: not armed */
 	uint64_t deadline_ns;		/* CLOCK_MONOTONIC */
-	uint32_t place_tick;		/* low bits of the tick under which it is filed */
-	uint32_t place;			/* level and place in the wheel */
+	uint64_t filed;			/* tick under which it lies in the wheel: not after the deadline's */
 	timer_cb *cb;
 };
 

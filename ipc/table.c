@@ -1,0 +1,378 @@
+/* The shared table: made, mapped, walked. Supervisor, workers, health and lbctl. */
+#include "ipc/table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static uint64_t lines(uint64_t bytes)
+{
+	return (bytes + SHM_LINE - 1) / SHM_LINE * SHM_LINE;
+}
+
+/* Where everything lies, for the sizes given. The one place that decides it. */
+static void lay_out(struct shm_instance *h, struct table_size size)
+{
+	uint64_t at = sizeof *h, in_column = 0;
+
+	h->magic = SHM_MAGIC;
+	h->layout = SHM_LAYOUT;
+	h->header_size = sizeof *h;
+	h->max_workers = size.workers;
+	h->max_pools = size.pools;
+	h->max_servers = size.servers;
+	h->worker_offset = at;
+	at += size.workers * sizeof(struct shm_worker);
+	h->pool_offset = at;
+	at += size.pools * sizeof(struct shm_pool);
+	h->server_offset = at;
+	at += size.servers * sizeof(struct shm_server);
+	h->health_offset = at;
+	at += size.servers * sizeof(struct shm_health);
+	h->load_offset = at;
+	h->inflight_offset = in_column;
+	in_column += lines(size.servers * sizeof(uint32_t));
+	h->passive_offset = in_column;
+	in_column += lines(size.servers * sizeof(uint32_t));
+	h->dispatched_offset = in_column;
+	in_column += lines(size.servers * sizeof(uint64_t));
+	h->cell_offset = in_column;
+	in_column += size.servers * sizeof(struct shm_load);
+	h->load_stride = in_column;
+	h->size = at + size.workers * in_column;
+}
+
+static void point(struct table *t, void *base, size_t size)
+{
+	struct shm_instance *h = base;
+	char *at = base;
+
+	t->inst = h;
+	t->worker = (void *)(at + h->worker_offset);
+	t->pool = (void *)(at + h->pool_offset);
+	t->server = (void *)(at + h->server_offset);
+	t->health = (void *)(at + h->health_offset);
+	t->load = at + h->load_offset;
+	t->load_stride = h->load_stride;
+	t->inflight_offset = h->inflight_offset;
+	t->passive_offset = h->passive_offset;
+	t->dispatched_offset = h->dispatched_offset;
+	t->cell_offset = h->cell_offset;
+	t->max_workers = h->max_workers;
+	t->max_pools = h->max_pools;
+	t->max_servers = h->max_servers;
+	t->size = size;
+}
+
+static int keep_name(struct table *t, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n >= sizeof t->name) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(t->name, name, n + 1);
+	return 0;
+}
+
+int table_create(struct table *t, const char *name, const char *version, struct table_size size)
+{
+	struct shm_instance h;
+	void *base;
+	int fd, saved;
+
+	if (size.workers < 2 || size.workers > SHM_WORKERS_MAX || size.pools < 1 || size.servers < 1 ||
+	    size.pools > 1 << 16 || size.servers > 1 << 20) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (keep_name(t, name) < 0)
+		return -1;
+	memset(&h, 0, sizeof h);
+	lay_out(&h, size);
+	strncpy(h.version, version, sizeof h.version - 1);
+	strncpy(h.instance, name[0] == '/' ? name + 1 : name, sizeof h.instance - 1);
+
+	fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -1;
+	if (fchmod(fd, 0644) < 0 || ftruncate(fd, (off_t)h.size) < 0)	/* whatever the umask: lbctl reads it */
+		goto fail;
+	base = mmap(NULL, h.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (base == MAP_FAILED)
+		goto fail;
+	close(fd);
+	memcpy(base, &h, sizeof h);
+	point(t, base, h.size);
+	table_live(t, 0);
+	return 0;
+fail:
+	saved = errno;
+	close(fd);
+	shm_unlink(name);
+	errno = saved;
+	return -1;
+}
+
+int table_open(struct table *t, const char *name)
+{
+	struct shm_instance want;
+	struct stat st;
+	void *base = MAP_FAILED;
+	int fd, saved;
+
+	if (keep_name(t, name) < 0)
+		return -1;
+	fd = shm_open(name, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) < 0)
+		goto fail;
+	if (st.st_size < (off_t)sizeof(struct shm_instance)) {
+		errno = EPROTO;
+		goto fail;
+	}
+	base = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (base == MAP_FAILED)
+		goto fail;
+	/* The layout follows from three numbers: compute it again and compare, rather than check each offset. */
+	const struct shm_instance *h = base;
+	memset(&want, 0, sizeof want);
+	errno = EPROTO;
+	if (h->magic != SHM_MAGIC || h->layout != SHM_LAYOUT || h->max_workers > SHM_WORKERS_MAX ||
+	    h->max_pools > 1 << 16 || h->max_servers > 1 << 20)
+		goto fail;
+	lay_out(&want, (struct table_size){ h->max_workers, h->max_pools, h->max_servers });
+	if (memcmp(h, &want, offsetof(struct shm_instance, version)) != 0 || want.size != (uint64_t)st.st_size)
+		goto fail;
+	close(fd);
+	point(t, base, (size_t)st.st_size);
+	return 0;
+fail:
+	saved = errno;
+	if (base != MAP_FAILED)
+		munmap(base, (size_t)st.st_size);
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+int table_unlink(const struct table *t)
+{
+	return shm_unlink(t->name);
+}
+
+void table_unmap(struct table *t)
+{
+	munmap(t->inst, t->size);
+	t->inst = NULL;
+}
+
+uint32_t table_next_live(const struct table *t, uint32_t from)
+{
+	for (uint32_t w = from / 64; from < t->max_workers; from = ++w * 64) {
+		uint64_t bits = atomic_load_explicit(&t->inst->live[w], memory_order_acquire) >> (from % 64);
+		if (bits) {
+			from += (uint32_t)__builtin_ctzll(bits);
+			return from < t->max_workers ? from : t->max_workers;
+		}
+	}
+	return t->max_workers;
+}
+
+uint64_t table_sum_inflight(const struct table *t, uint32_t server)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t s = table_next_live(t, 0); s < t->max_workers; s = table_next_live(t, s + 1))
+		sum += atomic_load_explicit(&table_inflight(t, s)[server], memory_order_relaxed);
+	return sum;
+}
+
+uint64_t table_sum_passive(const struct table *t, uint32_t server)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t s = table_next_live(t, 0); s < t->max_workers; s = table_next_live(t, s + 1))
+		sum += atomic_load_explicit(&table_passive(t, s)[server], memory_order_relaxed) >> 8;
+	return sum;
+}
+
+uint64_t table_sum_dispatched(const struct table *t, uint32_t server)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t s = table_next_live(t, 0); s < t->max_workers; s = table_next_live(t, s + 1))
+		sum += atomic_load_explicit(&table_dispatched(t, s)[server], memory_order_relaxed);
+	return sum;
+}
+
+/* A cell is counters all the way, but for this one word. */
+#define CELL_WORDS (sizeof(struct shm_load) / sizeof(uint64_t))
+#define EWMA_WORD (offsetof(struct shm_load, latency_ewma_ns) / sizeof(uint64_t))
+
+static void add_cell(_Atomic uint64_t *to, const _Atomic uint64_t *from)
+{
+	for (size_t i = 0; i < CELL_WORDS; i++)
+		if (i != EWMA_WORD)
+			table_add(&to[i], atomic_load_explicit(&from[i], memory_order_relaxed));
+}
+
+void table_sum_cell(const struct table *t, uint32_t server, struct shm_load *sum)
+{
+	/* While a column is folded its figures stand in two places or in none. The attempts are bounded: a
+	 * supervisor that died in the middle must not hang whoever looks at the table. */
+	for (int attempt = 0; attempt < 1000; attempt++) {
+		uint32_t seq = atomic_load_explicit(&t->inst->fold_seq, memory_order_acquire);
+		struct shm_load one;
+		memset(&one, 0, sizeof one);
+		uint64_t ewma = 0, n = 0;
+		for (uint32_t s = table_next_live(t, 0); s < t->max_workers; s = table_next_live(t, s + 1)) {
+			struct shm_load *cell = &table_cell(t, s)[server];
+			add_cell((_Atomic uint64_t *)&one, (const _Atomic uint64_t *)cell);
+			uint64_t e = atomic_load_explicit(&cell->latency_ewma_ns, memory_order_relaxed);
+			ewma += e;
+			n += e != 0;
+		}
+		atomic_thread_fence(memory_order_acquire);
+		if ((seq & 1) == 0 && atomic_load_explicit(&t->inst->fold_seq, memory_order_relaxed) == seq) {
+			add_cell((_Atomic uint64_t *)sum, (const _Atomic uint64_t *)&one);
+			if (n)
+				atomic_store_explicit(&sum->latency_ewma_ns, ewma / n, memory_order_relaxed);
+			return;
+		}
+	}
+}
+
+void table_live(struct table *t, uint32_t slot)
+{
+	_Atomic uint64_t *w = &t->inst->live[slot / 64];
+
+	atomic_store_explicit(w, atomic_load_explicit(w, memory_order_relaxed) | UINT64_C(1) << (slot % 64),
+	    memory_order_release);
+}
+
+void table_fold(struct table *t, uint32_t slot)
+{
+	_Atomic uint64_t *w = &t->inst->live[slot / 64];
+	uint32_t n = atomic_load_explicit(&t->inst->servers, memory_order_relaxed);
+	_Atomic uint32_t *seq = &t->inst->fold_seq;
+
+	atomic_store_explicit(seq, atomic_load_explicit(seq, memory_order_relaxed) + 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	for (uint32_t i = 0; i < n; i++) {
+		struct shm_load *cell = &table_cell(t, slot)[i];
+		uint32_t passive = atomic_load_explicit(&table_passive(t, slot)[i], memory_order_relaxed);
+		_Atomic uint32_t *kept = &table_passive(t, 0)[i];
+		table_add(&table_dispatched(t, 0)[i],
+		    atomic_load_explicit(&table_dispatched(t, slot)[i], memory_order_relaxed));
+		if (passive)	/* count above, reason in the low byte: add one, keep the latest of the other */
+			atomic_store_explicit(kept, ((atomic_load_explicit(kept, memory_order_relaxed) >> 8) +
+			    (passive >> 8)) << 8 | (passive & 0xff), memory_order_relaxed);
+		add_cell((_Atomic uint64_t *)&table_cell(t, 0)[i], (const _Atomic uint64_t *)cell);
+	}
+	memset(t->load + slot * t->load_stride, 0, t->inflight_offset + lines(n * sizeof(uint32_t)));
+	memset((void *)table_passive(t, slot), 0, n * sizeof(uint32_t));
+	memset((void *)table_dispatched(t, slot), 0, n * sizeof(uint64_t));
+	memset((void *)table_cell(t, slot), 0, n * sizeof(struct shm_load));
+	atomic_store_explicit(w, atomic_load_explicit(w, memory_order_relaxed) & ~(UINT64_C(1) << (slot % 64)),
+	    memory_order_release);
+	atomic_store_explicit(seq, atomic_load_explicit(seq, memory_order_relaxed) + 1, memory_order_release);
+}
+
+void table_clear_server(struct table *t, uint32_t server)
+{
+	for (uint32_t s = 0; s < t->max_workers; s++) {
+		/* Untouched columns stay untouched: reading does not take memory, writing does. */
+		if (s != 0 && !(atomic_load_explicit(&t->inst->live[s / 64], memory_order_relaxed) >> (s % 64) & 1))
+			continue;
+		atomic_store_explicit(&table_inflight(t, s)[server], 0, memory_order_relaxed);
+		atomic_store_explicit(&table_passive(t, s)[server], 0, memory_order_relaxed);
+		atomic_store_explicit(&table_dispatched(t, s)[server], 0, memory_order_relaxed);
+		memset((void *)&table_cell(t, s)[server], 0, sizeof(struct shm_load));
+	}
+	memset((void *)&t->health[server], 0, sizeof t->health[server]);
+}
+
+socklen_t table_address(const struct table *t, uint32_t server, struct sockaddr_storage *ss)
+{
+	const struct shm_health *h = &t->health[server];
+	uint64_t word[SHM_ADDR_MAX / 8];
+
+	for (int attempt = 0; attempt < 1000; attempt++) {
+		uint32_t seq = atomic_load_explicit(&h->addr_seq, memory_order_acquire);
+		uint32_t size = atomic_load_explicit(&h->addr_size, memory_order_relaxed);
+		if (seq & 1 || size > SHM_ADDR_MAX)
+			continue;
+		for (uint32_t i = 0; i < (size + 7) / 8; i++)
+			word[i] = atomic_load_explicit(&h->addr[i], memory_order_relaxed);
+		atomic_thread_fence(memory_order_acquire);
+		if (atomic_load_explicit(&h->addr_seq, memory_order_relaxed) == seq) {
+			memcpy(ss, word, size);
+			return size;
+		}
+	}
+	return 0;
+}
+
+void table_set_address(struct table *t, uint32_t server, const struct sockaddr *sa, socklen_t size)
+{
+	struct shm_health *h = &t->health[server];
+	uint64_t word[SHM_ADDR_MAX / 8] = { 0 };
+	/* A predecessor that died in the middle left it odd: stay odd until done. */
+	uint32_t seq = atomic_load_explicit(&h->addr_seq, memory_order_relaxed) | 1;
+
+	if (size > SHM_ADDR_MAX)
+		return;
+	memcpy(word, sa, size);
+	atomic_store_explicit(&h->addr_seq, seq, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	for (unsigned i = 0; i < SHM_ADDR_MAX / 8; i++)
+		atomic_store_explicit(&h->addr[i], word[i], memory_order_relaxed);
+	atomic_store_explicit(&h->addr_size, size, memory_order_relaxed);
+	atomic_store_explicit(&h->addr_seq, seq + 1, memory_order_release);
+}
+
+unsigned table_latency_bucket(uint64_t ns)
+{
+	uint64_t n = ns / 16000;	/* 16 us */
+	unsigned b = n ? 64 - (unsigned)__builtin_clzll(n) : 0;
+
+	return b < SHM_LATENCY_BUCKETS ? b : SHM_LATENCY_BUCKETS - 1;
+}
+
+const char *table_outcome_text(uint32_t outcome)
+{
+	static const char *const text[SHM_OUT_COUNT] = {
+		[SHM_OUT_NONE] = "not probed yet",
+		[SHM_OUT_OK] = "ok",
+		[SHM_OUT_REFUSED] = "connection refused",
+		[SHM_OUT_UNREACHABLE] = "unreachable",
+		[SHM_OUT_CONNECT_TIMEOUT] = "no connection in time",
+		[SHM_OUT_SEND_FAILED] = "probe could not be sent",
+		[SHM_OUT_ANSWER_TIMEOUT] = "no answer in time",
+		[SHM_OUT_RESET] = "connection reset",
+		[SHM_OUT_EMPTY] = "closed without an answer",
+		[SHM_OUT_TRUNCATED] = "answer cut short",
+		[SHM_OUT_BAD_HEAD] = "answer is not HTTP",
+		[SHM_OUT_BAD_STATUS] = "unwanted status",
+		[SHM_OUT_BAD_BODY] = "body is not errors and entries",
+		[SHM_OUT_BODY_TOO_LONG] = "body too long",
+		[SHM_OUT_NO_ADDRESS] = "name does not resolve",
+		[SHM_OUT_LOCAL] = "no resources on this side",
+		[SHM_OUT_WORKER_REFUSED] = "refused a worker's connection",
+		[SHM_OUT_WORKER_TIMEOUT] = "did not answer a worker in time",
+		[SHM_OUT_WORKER_RESET] = "closed a worker's connection without an answer",
+	};
+
+	return outcome < SHM_OUT_COUNT ? text[outcome] : "unknown";
+}
+
+const char *table_verdict_text(uint32_t verdict)
+{
+	return verdict == SHM_UP ? "up" : verdict == SHM_DOWN ? "down" : "unknown";
+}
