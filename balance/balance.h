@@ -28,7 +28,7 @@ struct balance_view {
 	const uint64_t *entries;	/* reported by the last probe, plus dispatched since */
 	const uint64_t *errors;		/* reported by the last probe */
 	const uint64_t *turns;		/* dispatched ever, plus what it was given on joining late */
-	uint64_t *rng;			/* state of balance_random(), never 0; belongs to the caller */
+	uint64_t *rng;			/* for choices by lot; state of balance_draw(), never 0; belongs to the caller */
 };
 
 /* Position chosen, or -1: none is usable. */
@@ -59,6 +59,18 @@ static inline uint64_t balance_draw(uint64_t *state)
 	x ^= x >> 27;
 	*state = x;
 	return x * UINT64_C(2685821657736338717);
+}
+
+/* A random number in 0..limit-1; limit above 0. Off by less than limit / 2^64. */
+static inline uint64_t balance_below(uint64_t *state, uint64_t limit)
+{
+	return (uint64_t)(((unsigned __int128)balance_draw(state) * limit) >> 64);
+}
+
+/* A weight of 0 counts as not usable, whatever the caller says. */
+static inline int balance_usable(const struct balance_view *v, uint32_t i)
+{
+	return v->usable[i] && v->weight[i];
 }
 
 #endif

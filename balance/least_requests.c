@@ -1,0 +1,63 @@
+/*
+ * least-requests: the seed's choice. Fewest entries, then fewest errors, then configuration order.
+ *
+ * Weights scale: a server of weight 2 may have twice the entries (and errors) before it counts as
+ * equally loaded. With equal weights this is the plain comparison of the seed.
+ *
+ * Entries are a memory of everything that a server ever did, so one that has just started with zero
+ * would get every request until it has caught up, all at the same moment. So its share of what is
+ * in flight has a cap: a server is passed over while it holds
+ *
+ *	4 + 1.5 * (total in flight + 1) * weight / (sum of weights)
+ *
+ * requests or more, totals over the usable servers. Load that comes one request after the other
+ * never meets the cap; a newcomer among n equal servers takes 1.5 n-ths of a heavy load, plus four.
+ *
+ * Not all can be over the cap at once: the caps add up to 4n + 1.5 (total + 1), the requests in
+ * flight to total.
+ */
+#include "balance/balance.h"
+
+/* Requests above its fair share that a server may always hold. */
+#define CAP_SLACK 4
+
+static int less_loaded(const struct balance_view *v, uint32_t a, uint32_t b)
+{
+	/* 64 bits of entries by 9 of weight */
+	unsigned __int128 ea = (unsigned __int128)v->entries[a] * v->weight[b];
+	unsigned __int128 eb = (unsigned __int128)v->entries[b] * v->weight[a];
+
+	if (ea != eb)
+		return ea < eb;
+	return (unsigned __int128)v->errors[a] * v->weight[b] < (unsigned __int128)v->errors[b] * v->weight[a];
+}
+
+static int pick(const struct balance_view *v)
+{
+	/* Wide enough: 2^32 in flight on each of 2^14 servers, weights up to 2^8. */
+	uint64_t weights = 0, inflight = 0;
+	int best = -1;
+
+	for (uint32_t i = 0; i < v->n; i++) {
+		if (balance_usable(v, i)) {
+			weights += v->weight[i];
+			inflight += v->inflight[i];
+		}
+	}
+	for (uint32_t i = 0; i < v->n; i++) {
+		if (!balance_usable(v, i))
+			continue;
+		/* the cap, times 2 * weights to stay in whole numbers */
+		if (2 * weights * v->inflight[i] >= 2 * weights * CAP_SLACK + 3 * (inflight + 1) * v->weight[i])
+			continue;
+		if (best < 0 || less_loaded(v, i, (uint32_t)best))
+			best = (int)i;
+	}
+	return best;
+}
+
+const struct balance_algorithm balance_least_requests = {
+	.name = "least-requests",
+	.needs = BALANCE_INFLIGHT | BALANCE_ENTRIES,
+	.pick = pick,
+};
