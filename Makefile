@@ -1,35 +1,119 @@
 # loadbalancer: `make` builds it, `make demo` shows it at work, `make check` tests it.
-# BUILD=dir keeps variants apart (objects and programs land there); the default build also leaves ./loadbalancer.
+#
+# BUILD=dir keeps variants apart (objects and programs land there). The default build also leaves
+# ./loadbalancer and, once ctl/ holds sources, ./lbctl.
+#   make check             everything, with real processes; TESTS='tests/t2-*.t' for some
+#   make check-asan        the same suite on a build with AddressSanitizer and UBSan
+#   make lint              clang-tidy, cppcheck, shellcheck, mandoc
+#   make fuzz              each target of tests/fuzz for FUZZ_SECONDS
+#   make demo ONCE=1       the demo, which ends by itself
 
 CC      ?= cc
 BUILD   ?= build/default
 SAN     ?=
 VERSION ?= 0.1.0
+PREFIX  ?= /usr/local
+FUZZ_SECONDS ?= 30
+JOBS    ?= 4
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Werror
 CFLAGS  ?= -O2 -g
 override CFLAGS += -std=c11 -D_GNU_SOURCE -I. -DVERSION='"$(VERSION)"' $(WARN) $(SAN) -fno-strict-aliasing -fstack-protector-strong
 override LDFLAGS += $(SAN)
 
+# What is built from what: the three process files and their rooms make the balancer, everything but the
+# process files is also an archive for lbctl, unit tests and fuzz targets.
+PROCESS = supervisor.c worker.c health.c
 ROOMS = supervisor worker health balance ipc conf http os
-SRC  := supervisor.c worker.c health.c $(foreach r,$(ROOMS),$(sort $(wildcard $(r)/*.c)))
+SRC  := $(PROCESS) $(foreach r,$(ROOMS),$(sort $(wildcard $(r)/*.c)))
 OBJ  := $(SRC:%.c=$(BUILD)/%.o)
+CORE := $(filter-out $(PROCESS:%.c=$(BUILD)/%.o),$(OBJ))
+CTL  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard ctl/*.c))
 
-all: loadbalancer
+TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c)) $(BUILD)/tools/backend
+UNIT  := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*.c))
+FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+TESTS ?= $(wildcard tests/*.t) $(UNIT)
 
-loadbalancer: $(BUILD)/loadbalancer
+all: loadbalancer $(if $(CTL),lbctl)
+
+loadbalancer lbctl: %: $(BUILD)/%
 	@cp -f $< $@
 
 $(BUILD)/loadbalancer: $(OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ)
 
+$(BUILD)/lbctl: $(CTL) $(BUILD)/core.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/core.a: $(CORE)
+	@rm -f $@
+	$(AR) rc $@ $(CORE)
+
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
--include $(OBJ:.o=.d)
+# --- tests ---
+
+$(BUILD)/tools/backend: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/demo/*.c))
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/tools/%: $(BUILD)/tests/tools/%.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(BUILD)/core.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+tools: $(TOOLS)
+
+check: $(BUILD)/loadbalancer $(if $(CTL),$(BUILD)/lbctl) $(TOOLS) $(UNIT)
+	@tests/house/need.sh curl nginx prove
+	LB=$(abspath $(BUILD)/loadbalancer) TESTBIN=$(abspath $(BUILD)/tools) LBCTL=$(abspath $(BUILD)/lbctl) \
+	    prove -j$(JOBS) --timer $(TESTS)
+
+check-asan:
+	$(MAKE) BUILD=build/asan SAN='-fsanitize=address,undefined -fno-omit-frame-pointer' CFLAGS='-O1 -g' check
+
+# The targets are built with clang's libFuzzer; each runs from its corpus in tests/fuzz/corpus/NAME and keeps
+# what it finds under build/fuzz.
+fuzz:
+	@tests/house/need.sh clang
+	$(MAKE) CC=clang BUILD=build/fuzz SAN='-fsanitize=fuzzer-no-link,address,undefined' CFLAGS='-O1 -g' \
+	    $(FUZZ:%=build/fuzz/bin/%)
+	@for t in $(FUZZ); do \
+	    echo "fuzz $$t for $(FUZZ_SECONDS) s"; \
+	    mkdir -p build/fuzz/corpus/$$t tests/fuzz/corpus/$$t; \
+	    build/fuzz/bin/$$t -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 -verbosity=0 \
+	        -artifact_prefix=build/fuzz/$$t- build/fuzz/corpus/$$t tests/fuzz/corpus/$$t || exit 1; \
+	done
+
+$(BUILD)/bin/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/core.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^
+
+lint:
+	@tests/house/need.sh clang-tidy cppcheck shellcheck mandoc
+	@tests/house/lint.sh
+
+# --- people ---
+
+demo: $(BUILD)/loadbalancer $(BUILD)/tools/backend
+	@LB=$(BUILD)/loadbalancer BACKEND=$(BUILD)/tools/backend ONCE=$(ONCE) tests/demo.sh
+
+install: all
+	install -D -m 755 loadbalancer $(DESTDIR)$(PREFIX)/sbin/loadbalancer
+	for m in $(wildcard man/*.8 man/*.5 man/*.1); do \
+	    install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
 
 clean:
-	rm -rf build loadbalancer
+	rm -rf build loadbalancer lbctl
 
-.PHONY: all clean
+-include $(OBJ:.o=.d) $(CTL:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
+
+.PHONY: all tools check check-asan fuzz lint demo install clean
+.SECONDARY:
+.DELETE_ON_ERROR:
