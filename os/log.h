@@ -1,6 +1,8 @@
 /*
  * The event log: one line an event, for people. Never blocks: a line that cannot be written is
  * counted, and the count is told when the log can be written again.
+ *
+ * Until log_open() lines go to stderr as "loadbalancer: text", for whoever typed the command.
  */
 #ifndef OS_LOG_H
 #define OS_LOG_H
@@ -9,9 +11,15 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARN = 4, LOG_LEVEL_INFO = 6, LO
 
 /* target: "stderr", "syslog", or a path. 0, or -1 with errno (the old target stays). */
 int log_open(const char *target);
-/* Opens the same target again (after logrotate moved the file). */
+/* Opens the same target again (after logrotate moved the file). 0, or -1 with errno (the old file stays). */
 int log_reopen(void);
-/* Who speaks: "supervisor", "worker 3", "health". Kept by pointer copy into a static buffer. */
+/* The descriptor that lines go to, for lists of what to keep open; -1: none. */
+int log_fd(void);
+/* Whether the target is a file, which an unprivileged process cannot open anew. */
+int log_is_file(void);
+/* Takes over fd as the target's new file: for a process that may not open it, from one that may. */
+void log_adopt(int fd);
+/* Who speaks: "supervisor", "worker 3", "health". Copied. */
 void log_name(const char *name);
 void log_set_level(enum log_level level);
 

@@ -6,7 +6,8 @@
 
 #include <sys/types.h>
 
-/* Call first in main(): makes room for titles over argv and environ. */
+/* Call first in main(): makes room for titles over argv and environ. Their strings move to the heap: argv's
+ * elements and environ point there afterwards; the array argv stays where it is. */
 void proc_title_init(int argc, char **argv);
 /* "loadbalancer: worker 1", in ps and in /proc/PID/cmdline; comm gets what fits. */
 void proc_title(const char *title);
@@ -25,9 +26,11 @@ int proc_drop(const struct proc_identity *id);
 /* Raises RLIMIT_NOFILE as far as allowed, at most to `want`; returns what it is now. */
 unsigned proc_raise_nofile(unsigned want);
 
-/* Writes our pid (O_EXCL after a check that no live holder is there; locked for our life). fd, or -1 with errno
- * (EWOULDBLOCK: another instance holds it). */
+/* Writes our pid; the file is locked for our life, by which a stale one is told from one that is held. The
+ * descriptor, or -1 with errno (EWOULDBLOCK: another instance holds it; EEXIST: not a pid file). */
 int proc_pid_file(const char *path);
+/* Removes it, if it is still ours, and closes fd. */
+void proc_pid_file_remove(const char *path, int fd);
 
 /* Detaches: fork, setsid, fork. Returns in the daemon with the write end of a pipe; the first parent waits for
  * one byte (exit status) on it, or for its end (status 1), and exits with it. -1 with errno. */
