@@ -71,7 +71,7 @@ struct conf_bind {
 	char *text;			/* as written */
 	struct sockaddr_storage addr;
 	socklen_t addr_size;
-	bool optional;			/* the command line's IPv6 half: left out where the kernel has none */
+	bool optional;			/* IPv6 half of "all addresses": left out where the kernel has none */
 	int fd;				/* set by the supervisor; -1 until open */
 	int line;			/* for messages when it cannot be opened */
 };
@@ -100,13 +100,14 @@ struct conf_listener {
 	uint64_t send_timeout_ns;	/* client takes no byte of the answer; 60 s */
 	uint64_t tunnel_timeout_ns;	/* mode tcp and tunnels: no byte either way; 1 h */
 	uint64_t max_body;		/* of a request; UINT64_MAX: no limit */
-	size_t max_head;		/* of a request; 16 KiB less room for what is added; range 1k..16k */
+	size_t max_head;		/* of a request; 15 KiB: 16 less room for what is added; range 1k..16k */
 	bool splice;			/* move large bodies and tcp with splice(2); true */
+	bool forwarded_for;		/* append the client's address to X-Forwarded-For; off with the command line, on in a file */
 };
 
 struct conf {
 	char *file;			/* NULL: from the command line */
-	bool seed;			/* command line: errors are always the 57 bytes of status 500 */
+	bool seed;			/* errors are always the 57 bytes of status 500; true with the command line */
 	unsigned workers;		/* 1..64; 4 with the command line, one per cpu in a file */
 	char *user, *group;		/* NULL: nobody and its group when root */
 	char *pid_file;			/* NULL: none */
@@ -126,6 +127,8 @@ struct conf {
 #define CONF_SERVERS_MAX	16384
 #define CONF_POOLS_MAX		256
 #define CONF_LISTENERS_MAX	256
+#define CONF_BINDS_MAX		1024	/* all listeners together */
+#define CONF_ROUTES_MAX		1024	/* of one listener */
 
 /*
  * Reads and checks a file. On failure returns NULL and writes one message per line to `err`, each
@@ -159,5 +162,11 @@ int conf_options(struct conf_options *o, int argc, char **argv, FILE *err);
 void conf_usage(FILE *out);
 /* The configuration that the seed's positionals describe. NULL after one line on `err`. */
 struct conf *conf_command_line(const struct conf_options *o, FILE *err);
+/*
+ * What the options ask for, whichever it is: conf_read() of -c or conf_command_line(), with -N and -p over what
+ * the file says. At start and again at each reload. NULL after messages on `err`.
+ */
+struct conf *conf_load(const struct conf_options *o, FILE *err);
+void conf_options_free(struct conf_options *o);
 
 #endif

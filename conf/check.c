@@ -1,0 +1,168 @@
+/* Cross-checks: what must be true of a block as a whole, and of the file. */
+#include "conf/check.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "conf/default.h"
+#include "conf/near.h"
+
+void check_pool(struct parse *p, struct conf_pool *pool)
+{
+	/* Servers that report their load are chosen by it. */
+	if (!p->said[WORDS_POOL_BALANCE] && pool->check.kind == CONF_CHECK_SEED)
+		pool->balance = words_balance[WORDS_LEAST_REQUESTS];
+	if (pool->nservers == 0)
+		diag_at(&p->diag, p->opened.line, p->opened.column,
+		    "pool \"%s\" has no servers; expected a line server NAME ADDRESS in it", pool->name);
+}
+
+/* Everything that `later` matches, `earlier` matches as well. */
+static bool check_covers(const struct conf_route *earlier, const struct conf_route *later)
+{
+	if (earlier->match != later->match || earlier->value_size > later->value_size)
+		return false;
+	if (earlier->match == CONF_MATCH_PATH)
+		return memcmp(earlier->value, later->value, earlier->value_size) == 0;
+	if (strcmp(earlier->value, later->value) == 0)
+		return true;
+	/* "*.example.org" takes every name that ends in ".example.org", but not that alone. */
+	return earlier->value[0] == '*' && later->value_size > earlier->value_size - 1 &&
+	    strcmp(earlier->value + 1, later->value + later->value_size - (earlier->value_size - 1)) == 0;
+}
+
+static void check_routes(struct parse *p, const struct conf_listener *l)
+{
+	unsigned i, j;
+
+	for (i = 1; i < l->nroutes; i++) {
+		for (j = 0; j < i; j++) {
+			if (!check_covers(&l->route[j], &l->route[i]))
+				continue;
+			diag_at(&p->diag, p->route_at[i].line, p->route_at[i].column,
+			    "this route is never taken, the one of line %u takes everything first; expected the more special one first",
+			    p->route_at[j].line);
+			break;
+		}
+	}
+}
+
+void check_listener(struct parse *p, struct conf_listener *l)
+{
+	if (l->nbinds == 0)
+		diag_at(&p->diag, p->opened.line, p->opened.column,
+		    "listener \"%s\" has no address; expected a line bind ADDRESS in it", l->name);
+	if (!p->said[WORDS_LISTEN_TO])
+		diag_at(&p->diag, p->opened.line, p->opened.column,
+		    "listener \"%s\" has no pool; expected a line to POOL in it", l->name);
+	if (l->mode == CONF_MODE_TCP && l->nroutes > 0)
+		diag_at(&p->diag, p->route_at[0].line, p->route_at[0].column,
+		    "a route in mode tcp, which does not read requests; expected mode http");
+	check_routes(p, l);
+}
+
+/* Port in *port, true when it is an IP address; *any: all addresses of the family. */
+static bool check_ip(const struct conf_bind *b, unsigned *port, bool *any)
+{
+	if (b->addr.ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)&b->addr;
+		*port = in->sin_port;
+		*any = in->sin_addr.s_addr == INADDR_ANY;
+		return true;
+	}
+	if (b->addr.ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&b->addr;
+		*port = in6->sin6_port;
+		*any = IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
+		return true;
+	}
+	return false;
+}
+
+/* The kernel gives a port to one listening socket: twice the same address, or an address and all of its family. */
+static bool check_collide(const struct conf_bind *a, const struct conf_bind *b)
+{
+	unsigned port_a, port_b;
+	bool any_a, any_b;
+
+	if (a->addr.ss_family != b->addr.ss_family)
+		return false;
+	if (!check_ip(a, &port_a, &any_a) || !check_ip(b, &port_b, &any_b))
+		return strcmp(((const struct sockaddr_un *)&a->addr)->sun_path,
+		    ((const struct sockaddr_un *)&b->addr)->sun_path) == 0;
+	if (port_a != port_b)
+		return false;
+	if (any_a || any_b)
+		return true;
+	if (a->addr.ss_family == AF_INET)
+		return ((const struct sockaddr_in *)&a->addr)->sin_addr.s_addr ==
+		    ((const struct sockaddr_in *)&b->addr)->sin_addr.s_addr;
+	return memcmp(&((const struct sockaddr_in6 *)&a->addr)->sin6_addr,
+	    &((const struct sockaddr_in6 *)&b->addr)->sin6_addr, sizeof(struct in6_addr)) == 0;
+}
+
+void check_bind(struct parse *p, const struct conf_listener *l, unsigned column)
+{
+	const struct conf_bind *b = &l->bind[l->nbinds - 1];
+	const struct conf *c = p->conf;
+	unsigned i, j;
+
+	for (i = 0; i < c->nlisteners; i++) {
+		for (j = 0; j < c->listener[i].nbinds; j++) {
+			const struct conf_bind *other = &c->listener[i].bind[j];
+
+			if (other == b || !check_collide(b, other))
+				continue;
+			diag_at(&p->diag, (unsigned)b->line, column,
+			    "address %s is taken, line %d has %s; expected each address once", b->text, other->line, other->text);
+			return;
+		}
+	}
+}
+
+static void check_reference(struct parse *p, const struct parse_reference *r)
+{
+	char word[DIAG_QUOTE_MAX];
+	struct conf *c = p->conf;
+	struct near near;
+	unsigned i;
+
+	near_start(&near, r->name);
+	for (i = 0; i < c->npools; i++) {
+		if (!c->pool[i].name)
+			continue;
+		if (strcmp(c->pool[i].name, r->name) == 0) {
+			struct conf_listener *l = &c->listener[r->listener];
+			*(r->route < 0 ? &l->pool : &l->route[r->route].pool) = i;
+			return;
+		}
+		near_try(&near, c->pool[i].name);
+	}
+	if (p->pool_unnamed)
+		return;
+	diag_quote(word, r->name);
+	if (near.best)
+		diag_at(&p->diag, r->at.line, r->at.column, "there is no pool %s; did you mean \"%s\"?", word, near.best);
+	else
+		diag_at(&p->diag, r->at.line, r->at.column, "there is no pool %s; expected the name of a pool of this file",
+		    word);
+}
+
+void check_file(struct parse *p)
+{
+	struct conf *c = p->conf;
+	size_t i;
+
+	for (i = 0; i < p->nrefs; i++)
+		check_reference(p, &p->ref[i]);
+	if (c->nlisteners == 0 && p->diag.errors == 0)
+		diag_at(&p->diag, p->lex.line ? p->lex.line : 1, 1, "there is nothing to listen on; expected a block listen NAME {");
+	/* Room is for what is there and for what a reload may add. */
+	if (!p->said_top[WORDS_TOP_MAX_SERVERS])
+		c->max_servers = p->nservers > DEFAULT_MAX_SERVERS ? p->nservers : DEFAULT_MAX_SERVERS;
+	else if (c->max_servers < p->nservers && p->diag.errors == 0)
+		diag_at(&p->diag, p->said_top[WORDS_TOP_MAX_SERVERS], 1,
+		    "there are %u servers; expected max-servers to be at least that", p->nservers);
+}

@@ -1,0 +1,135 @@
+/* A configuration as a whole: read from its file, loaded as the options ask, freed. */
+#include "conf/conf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/parse.h"
+
+#define CONF_FILE_MAX (16u << 20)	/* bytes; 16384 servers need a tenth */
+
+/* The whole file in memory, with room for one byte more. NULL with errno. */
+static char *conf_slurp(const char *file, size_t *size)
+{
+	FILE *in = fopen(file, "re");
+	size_t room = 65536, n = 0, got;
+	char *buf = NULL, *bigger;
+	int err;
+
+	if (!in)
+		return NULL;
+	for (;;) {
+		bigger = realloc(buf, room + 1);
+		if (!bigger)
+			goto fail;
+		buf = bigger;
+		got = fread(buf + n, 1, room - n, in);
+		n += got;
+		if (ferror(in))
+			goto fail;
+		if (n < room)
+			break;
+		if (room >= CONF_FILE_MAX) {
+			errno = EFBIG;
+			goto fail;
+		}
+		room *= 2;
+	}
+	fclose(in);
+	*size = n;
+	return buf;
+fail:
+	err = errno;
+	free(buf);
+	fclose(in);
+	errno = err;
+	return NULL;
+}
+
+struct conf *conf_read(const char *file, FILE *err)
+{
+	struct conf *c;
+	size_t size;
+	char *buf = conf_slurp(file, &size);
+
+	if (!buf) {
+		fprintf(err, "%s:1:1: cannot read it: %s; expected a configuration file\n", file, strerror(errno));
+		return NULL;
+	}
+	c = parse_buffer(buf, size, file, err);
+	free(buf);
+	return c;
+}
+
+struct conf *conf_load(const struct conf_options *o, FILE *err)
+{
+	struct conf *c;
+	char *pid_file;
+
+	if (!o->conf_file)
+		return conf_command_line(o, err);
+	c = conf_read(o->conf_file, err);
+	if (!c)
+		return NULL;
+	if (o->workers_set)
+		c->workers = o->workers;
+	if (o->pid_file) {
+		pid_file = strdup(o->pid_file);
+		if (!pid_file) {
+			fprintf(err, "loadbalancer: not enough memory\n");
+			conf_free(c);
+			return NULL;
+		}
+		free(c->pid_file);
+		c->pid_file = pid_file;
+	}
+	return c;
+}
+
+static void conf_free_pool(struct conf_pool *pool)
+{
+	unsigned i;
+
+	for (i = 0; i < pool->nservers; i++) {
+		free(pool->server[i].name);
+		free(pool->server[i].host);
+		free(pool->server[i].path);
+	}
+	free(pool->server);
+	free(pool->check.path);
+	free(pool->name);
+}
+
+static void conf_free_listener(struct conf_listener *l)
+{
+	unsigned i;
+
+	for (i = 0; i < l->nbinds; i++)
+		free(l->bind[i].text);
+	for (i = 0; i < l->nroutes; i++)
+		free(l->route[i].value);
+	free(l->bind);
+	free(l->route);
+	free(l->name);
+}
+
+void conf_free(struct conf *c)
+{
+	unsigned i;
+
+	if (!c)
+		return;
+	for (i = 0; i < c->npools; i++)
+		conf_free_pool(&c->pool[i]);
+	for (i = 0; i < c->nlisteners; i++)
+		conf_free_listener(&c->listener[i]);
+	free(c->pool);
+	free(c->listener);
+	free(c->file);
+	free(c->user);
+	free(c->group);
+	free(c->pid_file);
+	free(c->log);
+	free(c);
+}

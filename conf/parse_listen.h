@@ -1,0 +1,12 @@
+/* Directives of a listener that have a grammar of their own. */
+#ifndef CONF_PARSE_LISTEN_H
+#define CONF_PARSE_LISTEN_H
+
+#include "conf/parse.h"
+
+/* Of the line being read, in the listener opened last. Messages go to p->diag. */
+void parse_listen_bind(struct parse *p, struct conf_listener *l);
+void parse_listen_to(struct parse *p);
+void parse_listen_route(struct parse *p, struct conf_listener *l);
+
+#endif

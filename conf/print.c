@@ -1,0 +1,177 @@
+/* The effective configuration, in its own language: what it prints reads back as the same. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "conf/conf.h"
+#include "conf/value.h"
+#include "conf/words.h"
+
+/* A word, quoted where the lexer would read it differently without. */
+static void print_word(FILE *out, const char *text)
+{
+	if (text[0] != '\0' && !strpbrk(text, " \t\"\\#{}")) {
+		fputs(text, out);
+		return;
+	}
+	fputc('"', out);
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			fputc('\\', out);
+		fputc(*text, out);
+	}
+	fputc('"', out);
+}
+
+/* The value of an entry; its type is not WORDS_OWN, nor a text that is NULL. */
+static void print_value(FILE *out, const struct words_entry *e, const void *object)
+{
+	const void *field = (const char *)object + e->offset;
+	char text[VALUE_TEXT_MAX];
+	uint64_t v = 0;
+
+	switch (e->type) {
+	case WORDS_UINT:
+		v = *(const unsigned *)field;
+		break;
+	case WORDS_UINT64:
+	case WORDS_TIME:
+	case WORDS_SIZE64:
+		v = *(const uint64_t *)field;
+		break;
+	case WORDS_SIZE:
+		v = *(const size_t *)field;
+		break;
+	case WORDS_BOOL:
+		fputs(e->choice[*(const bool *)field], out);
+		return;
+	case WORDS_ENUM:
+		fputs(e->choice[*(const int *)field], out);
+		return;
+	case WORDS_CHOICE:
+	case WORDS_NAME:
+	case WORDS_PATH:
+	case WORDS_LOG:
+		print_word(out, *(const char *const *)field);
+		return;
+	case WORDS_FLAG:
+	case WORDS_OWN:
+		return;
+	}
+	if (e->special && v == e->special_value)
+		fputs(e->special, out);
+	else if (e->type == WORDS_TIME)
+		fputs(value_time_text(text, v), out);
+	else if (e->type == WORDS_SIZE || e->type == WORDS_SIZE64)
+		fputs(value_size_text(text, v), out);
+	else
+		fprintf(out, "%" PRIu64, v);
+}
+
+static bool print_is_text(const struct words_entry *e)
+{
+	return e->type == WORDS_NAME || e->type == WORDS_PATH || e->type == WORDS_LOG;
+}
+
+/* All directives of a table that take one value, a line each. */
+static void print_table(FILE *out, const struct words_entry *e, const void *object, const char *indent)
+{
+	for (; e->name; e++) {
+		if (e->type == WORDS_OWN)
+			continue;
+		if (print_is_text(e) && !*(const char *const *)(const void *)((const char *)object + e->offset))
+			continue;
+		fprintf(out, "%s%s ", indent, e->name);
+		print_value(out, e, object);
+		fputc('\n', out);
+	}
+}
+
+/* All options of a table, on the line that is being printed. */
+static void print_options(FILE *out, const struct words_entry *e, const void *object)
+{
+	for (; e->name; e++) {
+		if (e->type == WORDS_FLAG) {
+			if (*(const bool *)(const void *)((const char *)object + e->offset))
+				fprintf(out, " %s", e->name);
+			continue;
+		}
+		fprintf(out, " %s ", e->name);
+		print_value(out, e, object);
+	}
+}
+
+static void print_check(FILE *out, const struct conf_check *k)
+{
+	fprintf(out, "\tcheck %s", words_check_kinds[k->kind]);
+	if (k->path) {
+		fputc(' ', out);
+		print_word(out, k->path);
+	}
+	if (k->kind != CONF_CHECK_NONE) {
+		/* "or N requests" stands directly behind the interval. */
+		fprintf(out, " %s ", words_check[WORDS_CHECK_EVERY].name);
+		print_value(out, &words_check[WORDS_CHECK_EVERY], k);
+		if (k->requests > 0)
+			fprintf(out, " or %" PRIu64 " requests", k->requests);
+		print_options(out, &words_check[WORDS_CHECK_EVERY + 1], k);
+	}
+	fputc('\n', out);
+}
+
+static void print_server(FILE *out, const struct conf_server *s)
+{
+	char address[512];
+
+	if (s->path)
+		snprintf(address, sizeof(address), "unix:%s", s->path);
+	else
+		snprintf(address, sizeof(address), strchr(s->host, ':') ? "[%s]:%u" : "%s:%u", s->host, s->port);
+	fputs("\tserver ", out);
+	print_word(out, s->name);
+	fputc(' ', out);
+	print_word(out, address);
+	print_options(out, words_server, s);
+	fputc('\n', out);
+}
+
+static void print_pool(FILE *out, const struct conf_pool *pool)
+{
+	unsigned i;
+
+	fprintf(out, "\npool %s {\n", pool->name);
+	print_table(out, words_pool, pool, "\t");
+	print_check(out, &pool->check);
+	for (i = 0; i < pool->nservers; i++)
+		print_server(out, &pool->server[i]);
+	fputs("}\n", out);
+}
+
+static void print_listener(FILE *out, const struct conf *c, const struct conf_listener *l)
+{
+	unsigned i;
+
+	fprintf(out, "\nlisten %s {\n", l->name);
+	for (i = 0; i < l->nbinds; i++) {
+		fputs("\tbind ", out);
+		print_word(out, l->bind[i].text);
+		fputs(l->bind[i].optional ? " optional\n" : "\n", out);
+	}
+	print_table(out, words_listen, l, "\t");
+	for (i = 0; i < l->nroutes; i++) {
+		fprintf(out, "\troute %s ", words_matches[l->route[i].match]);
+		print_word(out, l->route[i].value);
+		fprintf(out, " to %s\n", c->pool[l->route[i].pool].name);
+	}
+	fprintf(out, "\tto %s\n}\n", c->pool[l->pool].name);
+}
+
+void conf_print(const struct conf *c, FILE *out)
+{
+	unsigned i;
+
+	print_table(out, words_top, c, "");
+	for (i = 0; i < c->npools; i++)
+		print_pool(out, &c->pool[i]);
+	for (i = 0; i < c->nlisteners; i++)
+		print_listener(out, c, &c->listener[i]);
+}

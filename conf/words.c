@@ -1,0 +1,313 @@
+/* The vocabulary of the configuration. */
+#include "conf/words.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/conf.h"
+#include "conf/value.h"
+
+#define HOUR	(3600 * CONF_SECOND)
+#define DAY	(24 * HOUR)
+#define KIB	UINT64_C(1024)
+
+/* One field of a struct. */
+#define AT(s, field) offsetof(struct s, field)
+
+_Static_assert(sizeof(unsigned) == sizeof(uint32_t), "WORDS_UINT serves both");
+_Static_assert(sizeof(enum conf_mode) == sizeof(int), "WORDS_ENUM");
+
+const char *const words_balance[] = {
+	[WORDS_LEAST_CONNECTIONS] = "least-connections",
+	[WORDS_LEAST_REQUESTS] = "least-requests",
+	[WORDS_ROUND_ROBIN] = "round-robin",
+	[WORDS_RANDOM] = "random",
+	NULL
+};
+const char *const words_check_kinds[] = {
+	[CONF_CHECK_SEED] = "load",
+	[CONF_CHECK_HTTP] = "http",
+	[CONF_CHECK_TCP] = "tcp",
+	[CONF_CHECK_NONE] = "none",
+	NULL
+};
+const char *const words_modes[] = { [CONF_MODE_HTTP] = "http", [CONF_MODE_TCP] = "tcp", NULL };
+const char *const words_matches[] = { [CONF_MATCH_HOST] = "host", [CONF_MATCH_PATH] = "path", NULL };
+
+static const char *const words_off_on[] = { "off", "on", NULL };
+static const char *const words_error_status[] = { "standard", "500", NULL };
+
+#define TIME(name, s, field, min, max)	{ name, WORDS_TIME, AT(s, field), min, max, NULL, 0, NULL, NULL }
+#define UINT(name, s, field, min, max)	{ name, WORDS_UINT, AT(s, field), min, max, NULL, 0, NULL, NULL }
+#define OWN(name, expected)		{ name, WORDS_OWN, 0, 0, 0, NULL, 0, NULL, expected }
+#define TEXT(name, type, s, field)	{ name, type, AT(s, field), 0, 0, NULL, 0, NULL, NULL }
+#define ONE_OF(name, type, s, field, of) { name, type, AT(s, field), 0, 0, NULL, 0, of, NULL }
+#define END				{ NULL, WORDS_OWN, 0, 0, 0, NULL, 0, NULL, NULL }
+
+const struct words_entry words_top[] = {
+	/* "auto" is resolved by the parser: one per processor. */
+	[WORDS_TOP_WORKERS] = { "workers", WORDS_UINT, AT(conf, workers), 1, CONF_WORKERS_MAX, "auto", 0, NULL, NULL },
+	[WORDS_TOP_MAX_SERVERS] = UINT("max-servers", conf, max_servers, 1, CONF_SERVERS_MAX),
+	[WORDS_TOP_POOL] = OWN("pool", "pool NAME {"),
+	[WORDS_TOP_LISTEN] = OWN("listen", "listen NAME {"),
+	TEXT("user", WORDS_NAME, conf, user),
+	TEXT("group", WORDS_NAME, conf, group),
+	TEXT("pid", WORDS_PATH, conf, pid_file),
+	TEXT("log", WORDS_LOG, conf, log),
+	ONE_OF("error-status", WORDS_BOOL, conf, seed, words_error_status),
+	TIME("grace-timeout", conf, grace_ns, 0, 7 * DAY),
+	TIME("drain-timeout", conf, drain_ns, 0, 7 * DAY),
+	TIME("hang-timeout", conf, hang_ns, 100 * CONF_MS, HOUR),
+	END
+};
+
+const struct words_entry words_pool[] = {
+	[WORDS_POOL_BALANCE] = ONE_OF("balance", WORDS_CHOICE, conf_pool, balance, words_balance),
+	[WORDS_POOL_CHECK] = OWN("check", "check load PATH, http PATH, tcp or none"),
+	[WORDS_POOL_SERVER] = OWN("server", "server NAME ADDRESS"),
+	{ "retries", WORDS_UINT, AT(conf_pool, retries), 0, 1000, "all", UINT32_MAX, NULL, NULL },
+	TIME("connect-timeout", conf_pool, connect_timeout_ns, CONF_MS, DAY),
+	TIME("answer-timeout", conf_pool, answer_timeout_ns, CONF_MS, DAY),
+	TIME("stall-timeout", conf_pool, stall_timeout_ns, CONF_MS, DAY),
+	TIME("keepalive-timeout", conf_pool, keepalive_ns, CONF_MS, DAY),
+	UINT("keepalive-max", conf_pool, keepalive_max, 0, 65535),
+	END
+};
+
+const struct words_entry words_listen[] = {
+	[WORDS_LISTEN_BIND] = OWN("bind", "bind ADDRESS"),
+	[WORDS_LISTEN_MODE] = ONE_OF("mode", WORDS_ENUM, conf_listener, mode, words_modes),
+	[WORDS_LISTEN_TO] = OWN("to", "to POOL"),
+	[WORDS_LISTEN_ROUTE] = OWN("route", "route host HOST to POOL or route path PREFIX to POOL"),
+	UINT("backlog", conf_listener, backlog, 1, 65535),
+	TIME("head-timeout", conf_listener, head_timeout_ns, CONF_MS, DAY),
+	TIME("body-timeout", conf_listener, body_timeout_ns, CONF_MS, DAY),
+	TIME("idle-timeout", conf_listener, idle_timeout_ns, CONF_MS, DAY),
+	TIME("send-timeout", conf_listener, send_timeout_ns, CONF_MS, DAY),
+	TIME("tunnel-timeout", conf_listener, tunnel_timeout_ns, CONF_MS, 7 * DAY),
+	{ "max-body", WORDS_SIZE64, AT(conf_listener, max_body), 0, UINT64_C(1) << 50, "unlimited", UINT64_MAX, NULL, NULL },
+	{ "max-head", WORDS_SIZE, AT(conf_listener, max_head), KIB, 16 * KIB, NULL, 0, NULL, NULL },
+	ONE_OF("splice", WORDS_BOOL, conf_listener, splice, words_off_on),
+	ONE_OF("forwarded-for", WORDS_BOOL, conf_listener, forwarded_for, words_off_on),
+	END
+};
+
+const struct words_entry words_check[] = {
+	[WORDS_CHECK_EVERY] = TIME("every", conf_check, interval_ns, 10 * CONF_MS, DAY),
+	[WORDS_CHECK_DOWN_EVERY] = TIME("down-every", conf_check, down_interval_ns, 10 * CONF_MS, DAY),
+	[WORDS_CHECK_TIMEOUT] = TIME("timeout", conf_check, timeout_ns, CONF_MS, DAY),
+	UINT("rise", conf_check, rise, 1, 1000),
+	UINT("fall", conf_check, fall, 1, 1000),
+	END
+};
+
+const struct words_entry words_server[] = {
+	UINT("weight", conf_server, weight, 1, 256),
+	{ "maxconn", WORDS_UINT, AT(conf_server, maxconn), 1, 1000000, "unlimited", 0, NULL, NULL },
+	{ "backup", WORDS_FLAG, AT(conf_server, backup), 0, 0, NULL, 0, NULL, NULL },
+	END
+};
+
+int words_find(const struct words_entry *table, const char *name)
+{
+	int i;
+
+	for (i = 0; table[i].name; i++)
+		if (strcmp(table[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+int words_choice(const char *const *choice, const char *name)
+{
+	int i;
+
+	for (i = 0; choice[i]; i++)
+		if (strcmp(choice[i], name) == 0)
+			return i;
+	return -1;
+}
+
+/* Appends to buf, of which n bytes are in use; what does not fit is left out. Returns the new n. */
+static size_t words_append(char buf[static WORDS_TEXT_MAX], size_t n, const char *text)
+{
+	size_t size = strlen(text);
+
+	if (size >= WORDS_TEXT_MAX - n)
+		return n;
+	memcpy(buf + n, text, size + 1);
+	return n + size;
+}
+
+const char *words_list(char buf[static WORDS_TEXT_MAX], const char *const *choice)
+{
+	size_t n = 0;
+	int i;
+
+	buf[0] = '\0';
+	for (i = 0; choice[i]; i++) {
+		if (i > 0)
+			n = words_append(buf, n, choice[i + 1] ? ", " : " or ");
+		n = words_append(buf, n, choice[i]);
+	}
+	return buf;
+}
+
+const char *words_table_list(char buf[static WORDS_TEXT_MAX], const struct words_entry *table)
+{
+	const char *choice[WORDS_MAX + 1];
+	int i;
+
+	for (i = 0; table[i].name && i < WORDS_MAX; i++)
+		choice[i] = table[i].name;
+	choice[i] = NULL;
+	return words_list(buf, choice);
+}
+
+const char *words_expected(char buf[static WORDS_TEXT_MAX], const struct words_entry *e)
+{
+	char min[VALUE_TEXT_MAX], max[VALUE_TEXT_MAX];
+	const char *or = e->special ? " or " : "", *special = e->special ? e->special : "";
+
+	switch (e->type) {
+	case WORDS_OWN:
+		snprintf(buf, WORDS_TEXT_MAX, "%s", e->own_expected);
+		break;
+	case WORDS_UINT:
+	case WORDS_UINT64:
+		snprintf(buf, WORDS_TEXT_MAX, "a number from %llu to %llu%s%s", (unsigned long long)e->min,
+		    (unsigned long long)e->max, or, special);
+		break;
+	case WORDS_TIME:
+		snprintf(buf, WORDS_TEXT_MAX, "a time from %s to %s with its unit (ms, s, m or h)%s%s",
+		    value_time_text(min, e->min), value_time_text(max, e->max), or, special);
+		break;
+	case WORDS_SIZE:
+	case WORDS_SIZE64:
+		snprintf(buf, WORDS_TEXT_MAX, "a size from %s to %s (bytes, or with k, m or g)%s%s",
+		    value_size_text(min, e->min), value_size_text(max, e->max), or, special);
+		break;
+	case WORDS_BOOL:
+	case WORDS_ENUM:
+	case WORDS_CHOICE:
+		words_list(buf, e->choice);
+		break;
+	case WORDS_FLAG:
+		snprintf(buf, WORDS_TEXT_MAX, "no value");
+		break;
+	case WORDS_NAME:
+		snprintf(buf, WORDS_TEXT_MAX, "the name of a %s", e->name);
+		break;
+	case WORDS_PATH:
+		snprintf(buf, WORDS_TEXT_MAX, "an absolute path");
+		break;
+	case WORDS_LOG:
+		snprintf(buf, WORDS_TEXT_MAX, "stderr, syslog or an absolute path");
+		break;
+	}
+	return buf;
+}
+
+static int words_number(const struct words_entry *e, const char *text, uint64_t *v, const char **why)
+{
+	int r;
+
+	if (e->special && strcmp(text, e->special) == 0) {
+		*v = e->special_value;
+		return 0;
+	}
+	if (e->type == WORDS_TIME)
+		r = value_time(text, v);
+	else if (e->type == WORDS_SIZE || e->type == WORDS_SIZE64)
+		r = value_size(text, v);
+	else
+		r = value_number(text, v);
+	if (r == 0 && *v >= e->min && *v <= e->max)
+		return 0;
+	if (r < 0 && errno == EINVAL)
+		*why = e->type == WORDS_TIME ? "is not a time" : e->type == WORDS_SIZE || e->type == WORDS_SIZE64 ?
+		    "is not a size" : "is not a number";
+	else
+		*why = "is out of range";
+	return -1;
+}
+
+static int words_string(char **field, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		return -2;
+	free(*field);
+	*field = copy;
+	return 0;
+}
+
+int words_set(const struct words_entry *e, void *object, const char *text, const char **why)
+{
+	void *field = (char *)object + e->offset;
+	uint64_t v;
+	int i;
+
+	switch (e->type) {
+	case WORDS_OWN:
+		break;
+	case WORDS_UINT:
+		if (words_number(e, text, &v, why) < 0)
+			return -1;
+		*(unsigned *)field = (unsigned)v;
+		return 0;
+	case WORDS_UINT64:
+	case WORDS_TIME:
+	case WORDS_SIZE64:
+		if (words_number(e, text, &v, why) < 0)
+			return -1;
+		*(uint64_t *)field = v;
+		return 0;
+	case WORDS_SIZE:
+		if (words_number(e, text, &v, why) < 0)
+			return -1;
+		*(size_t *)field = (size_t)v;
+		return 0;
+	case WORDS_BOOL:
+	case WORDS_ENUM:
+	case WORDS_CHOICE:
+		i = words_choice(e->choice, text);
+		if (i < 0) {
+			*why = "is not known";
+			return -1;
+		}
+		if (e->type == WORDS_BOOL)
+			*(bool *)field = i != 0;
+		else if (e->type == WORDS_ENUM)
+			*(int *)field = i;
+		else
+			*(const char **)field = e->choice[i];
+		return 0;
+	case WORDS_FLAG:
+		*(bool *)field = true;
+		return 0;
+	case WORDS_NAME:
+		if (text[0] == '\0' || strlen(text) > 255) {
+			*why = "is no name";
+			return -1;
+		}
+		return words_string(field, text);
+	case WORDS_LOG:
+		if (strcmp(text, "stderr") == 0 || strcmp(text, "syslog") == 0)
+			return words_string(field, text);
+		/* fallthrough */
+	case WORDS_PATH:
+		/* The supervisor may change its directory; a relative path would mean another file then. */
+		if (text[0] != '/' || strlen(text) > 4095) {
+			*why = "is not an absolute path";
+			return -1;
+		}
+		return words_string(field, text);
+	}
+	*why = "is not a value";
+	return -1;
+}

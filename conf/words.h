@@ -1,0 +1,78 @@
+/*
+ * The vocabulary: which words a block knows, what values they take, and where these are kept. The
+ * parser and the printer both walk these tables, so what can be said and what is printed cannot differ.
+ */
+#ifndef CONF_WORDS_H
+#define CONF_WORDS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum words_type {
+	WORDS_OWN,	/* the parser has a function of its own */
+	WORDS_UINT,	/* unsigned, or uint32_t */
+	WORDS_UINT64,
+	WORDS_TIME,	/* uint64_t, nanoseconds */
+	WORDS_SIZE,	/* size_t, bytes */
+	WORDS_SIZE64,	/* uint64_t, bytes */
+	WORDS_BOOL,	/* one of two choices */
+	WORDS_ENUM,	/* int-sized: index of the choice */
+	WORDS_CHOICE,	/* const char *: the choice itself */
+	WORDS_FLAG,	/* bool, true when the word is there; takes no value */
+	WORDS_NAME,	/* char *: of a user or group */
+	WORDS_PATH,	/* char *: absolute */
+	WORDS_LOG,	/* char *: stderr, syslog or absolute path */
+};
+
+struct words_entry {
+	const char *name;		/* NULL: end of the table */
+	enum words_type type;
+	size_t offset;			/* of the field, in the struct that the block fills */
+	uint64_t min, max;		/* of numbers, times, sizes */
+	const char *special;		/* word for a value outside the range; NULL: none */
+	uint64_t special_value;
+	const char *const *choice;	/* names, NULL at the end */
+	const char *own_expected;	/* WORDS_OWN: the values, for messages */
+};
+
+enum { WORDS_TOP_WORKERS, WORDS_TOP_MAX_SERVERS, WORDS_TOP_POOL, WORDS_TOP_LISTEN };
+enum { WORDS_POOL_BALANCE, WORDS_POOL_CHECK, WORDS_POOL_SERVER };
+enum { WORDS_LISTEN_BIND, WORDS_LISTEN_MODE, WORDS_LISTEN_TO, WORDS_LISTEN_ROUTE };
+enum { WORDS_CHECK_EVERY, WORDS_CHECK_DOWN_EVERY, WORDS_CHECK_TIMEOUT };
+
+#define WORDS_MAX 24	/* entries of one table */
+
+/* The entries that the enums above name come first, in that order. */
+extern const struct words_entry words_top[];
+extern const struct words_entry words_pool[];
+extern const struct words_entry words_listen[];
+extern const struct words_entry words_check[];	/* options behind `check KIND` */
+extern const struct words_entry words_server[];	/* options behind `server NAME ADDRESS` */
+
+/* Valid names of the balancing algorithms, by enum words_algorithm; a test compares them with balance/. */
+enum words_algorithm { WORDS_LEAST_CONNECTIONS, WORDS_LEAST_REQUESTS, WORDS_ROUND_ROBIN, WORDS_RANDOM };
+extern const char *const words_balance[];
+extern const char *const words_check_kinds[];	/* by enum conf_check_kind */
+extern const char *const words_modes[];		/* by enum conf_mode */
+extern const char *const words_matches[];	/* by enum conf_match */
+
+/* Index in the table, -1: not there. */
+int words_find(const struct words_entry *table, const char *name);
+/* Index of the choice, -1: not there. */
+int words_choice(const char *const *choice, const char *name);
+
+#define WORDS_TEXT_MAX 512
+/* "one of a, b or c" and the like: what the entry takes. Returns buf. */
+const char *words_expected(char buf[static WORDS_TEXT_MAX], const struct words_entry *e);
+/* "a, b, c". Returns buf. */
+const char *words_list(char buf[static WORDS_TEXT_MAX], const char *const *choice);
+const char *words_table_list(char buf[static WORDS_TEXT_MAX], const struct words_entry *table);
+
+#define WORDS_SET_WHY 64
+/*
+ * Sets the entry's field in `object` from text. 0; -1: no such value, *why says so in a few words;
+ * -2: no memory. Strings are allocated, and an earlier one is freed.
+ */
+int words_set(const struct words_entry *e, void *object, const char *text, const char **why);
+
+#endif
