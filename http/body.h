@@ -12,8 +12,9 @@
 struct http_body {
 	uint8_t framing;	/* enum http_framing */
 	uint8_t state;		/* private */
-	uint16_t line;		/* bytes of the current framing line (size, extension, trailer) so far */
+	uint16_t line;		/* bytes of the line with the chunk's size so far */
 	uint32_t trailer_size;	/* bytes of trailers so far */
+	uint64_t extensions;	/* bytes of chunk extensions so far, of all chunks */
 	uint64_t left;		/* HTTP_LENGTH: bytes to come; HTTP_CHUNKED: of this chunk */
 	uint64_t total;		/* data bytes seen */
 	const char *why;	/* after HTTP_BAD */
@@ -25,11 +26,15 @@ void http_body_start(struct http_body *b, enum http_framing framing, uint64_t le
  * Looks at buf[0..size): *skip bytes of framing come first, then *data bytes of body; both may be
  * 0. The caller consumes skip + data bytes and calls again with what follows (also when size ran
  * out). HTTP_DONE: after these the body is over; what follows belongs to the next message.
- * HTTP_PARTIAL: there is more. HTTP_BAD: not valid framing.
- * HTTP_UNTIL_CLOSE never ends by itself. Trailers are checked and skipped.
+ * HTTP_PARTIAL: there is more. HTTP_BAD: not valid framing; nothing of buf is to be used.
+ * HTTP_UNTIL_CLOSE never ends by itself. Trailers are checked and skipped. A body without a byte is
+ * over at once: the first call, even with size 0, says HTTP_DONE.
  */
 enum http_result http_body_next(struct http_body *b, const char *buf, size_t size, size_t *skip, size_t *data);
-/* For data that was moved without being looked at (splice): HTTP_LENGTH, or within a chunk; n <= left. */
+/*
+ * For data that was moved without being looked at (splice): HTTP_LENGTH, HTTP_UNTIL_CLOSE, or within a
+ * chunk, whose rest is b->left (0: framing comes next, which has to be looked at). n <= left.
+ */
 enum http_result http_body_moved(struct http_body *b, uint64_t n);
 /* End of file where the body is: true when that ends it in order (HTTP_UNTIL_CLOSE, or nothing left). */
 bool http_body_eof(const struct http_body *b);

@@ -10,37 +10,55 @@
 
 struct http_text { const char *at; size_t size; };
 
-/* What is added, or left out, on the way to a server. All optional: zero means as it came. */
+/*
+ * What is added, or left out, on the way to a server. All optional: zero means as it came. A text with a
+ * control character in it is taken as not given: nothing that is put in here can end a line.
+ */
 struct http_request_edit {
 	struct http_text forwarded_for;	/* address of the client: appended to X-Forwarded-For (the last one that is there) */
 	struct http_text proto;		/* "http" or "https": X-Forwarded-Proto is set to it */
 	struct http_text forwarded_host;/* X-Forwarded-Host is set to it */
 	struct http_text request_id;	/* X-Request-Id, when the request has none */
-	struct http_text via;		/* pseudonym: Via: 1.1 NAME is appended */
+	struct http_text via;		/* pseudonym: Via: 1.1 NAME is appended (or 1.0, as the request came) */
+	struct http_text host;		/* Host for a request that has none, as HTTP/1.0 allows; else it is empty */
+	bool no_expect;			/* leave Expect out: the client has been told to continue */
 	bool keep_alive;		/* false: Connection: close is said to the server */
 };
 
 /*
  * Writes the head of the request `h`, whose bytes are at `buf`, as HTTP/1.1: one framing (Content-Length or
  * chunked, as h->framing says), Host first where it was first, upgrade kept when h->upgrade.
+ * Max-Forwards of OPTIONS and TRACE is lowered by one; a request that came with 0 must not come here.
  * Returns the bytes written, or 0: it does not fit in `room`.
  */
 size_t http_forward_request(char *out, size_t room, const struct http_head *h, const char *buf,
     const struct http_request_edit *e);
 
 struct http_response_edit {
+	struct http_text via;		/* as above */
+	struct http_text date;		/* http_date(): Date for an answer that has none, RFC 9110 6.6.1; not in 1xx */
 	uint8_t minor;			/* version that the client speaks: HTTP/1.minor features only (the start line is always HTTP/1.1) */
-	uint8_t framing;		/* enum http_framing of what goes out */
+	uint8_t framing;		/* enum http_framing of what goes out; HTTP_UNTIL_CLOSE says Connection: close by itself */
 	bool keep_alive;		/* false: Connection: close is said; true and minor 0: Connection: keep-alive */
 	bool head_only;			/* answer to HEAD, or 304: framing fields are passed on as they came, no body follows */
 };
 
-/* The same for an answer. 1xx and 204 carry no framing fields. */
+/*
+ * The same for an answer. 1xx and 204 carry no framing fields, 1xx but 101 no Connection. 101 keeps Upgrade
+ * and says Connection: upgrade; so does 426, to HTTP/1.1.
+ */
 size_t http_forward_response(char *out, size_t room, const struct http_head *h, const char *buf,
     const struct http_response_edit *e);
 
-/* A whole answer of our own, body included (may be empty). Returns bytes, 0: does not fit. */
+/*
+ * A whole answer of our own, body included (may be empty). extra_fields: whole lines, each with its CRLF;
+ * no framing and no Connection among them. Returns bytes, 0: does not fit, or extra_fields is not that.
+ */
 size_t http_own_response(char *out, size_t room, unsigned status, struct http_text extra_fields,
     struct http_text body, bool close, bool head_only);
+
+#define HTTP_DATE_SIZE 29	/* "Sun, 06 Nov 1994 08:49:37 GMT" */
+/* Seconds since 1970 (before year 10000) as a Date field has them; writes HTTP_DATE_SIZE bytes, no NUL. RFC 9110 5.6.7 */
+void http_date(char *out, uint64_t unix_s);
 
 #endif

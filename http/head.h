@@ -57,7 +57,7 @@ struct http_field {
 struct http_limits {
 	uint32_t line;		/* request line, without its CRLF: beyond it 414 */
 	uint32_t head;		/* whole head: beyond it 431 */
-	uint16_t fields;	/* at most HTTP_FIELDS_MAX: beyond it 431 */
+	uint16_t fields;	/* at most HTTP_FIELDS_MAX, more counts as that: beyond it 431 */
 };
 
 struct http_head {
@@ -78,29 +78,41 @@ struct http_head {
 	uint8_t method;			/* requests: enum http_method */
 	uint16_t status;		/* answers: 100..599 */
 	struct http_span method_text;	/* requests */
-	struct http_span target;	/* requests: origin form; of an absolute form its path and query, which may be empty */
+	struct http_span target;	/* requests: origin form, or "*"; of an absolute form its path and query, where the
+					 * path, or both, may be empty and mean "/" */
 	struct http_span authority;	/* requests: host that counts, from an absolute-form target or else the Host field; may be empty in 1.0 */
 	bool absolute;			/* target was in absolute form: Host is regenerated from authority */
 	struct http_span reason;	/* answers */
 	uint8_t framing;		/* enum http_framing */
 	uint64_t length;		/* HTTP_LENGTH */
 	bool keep_alive;		/* the peer lets the connection live after this message */
-	bool expect_continue;		/* requests */
-	bool upgrade;			/* has Upgrade and Connection: upgrade */
+	bool expect_continue;		/* requests: 1.1, with a body to come, and the client may wait for 100 */
+	bool upgrade;			/* has Upgrade and Connection: upgrade; requests: 1.1, without a body, and not to
+					 * h2c, which would carry requests past everything that looks at them here */
 	bool te_trailers;		/* requests: TE says trailers */
+	int32_t max_forwards;		/* OPTIONS and TRACE: Max-Forwards, INT32_MAX for more; -1: none.
+					 * 0: not to be forwarded, RFC 9110 7.6.2 */
 	uint32_t keep_alive_timeout_s;	/* answers: Keep-Alive: timeout=N; 0: none */
+	uint32_t seen, repeated;	/* bit n: field id n is there; is there more than once */
 	uint16_t nfields;
-	struct http_field field[HTTP_FIELDS_MAX];
 	int16_t first[HTTP_FIELD_IDS];	/* index of the first field of each known id, -1: none */
+	struct http_field field[HTTP_FIELDS_MAX];	/* nfields of them are set, the rest is garbage */
 };
 
+/* Must come before the first parse of each message. A copy of the limits is kept. */
 void http_request_start(struct http_head *h, const struct http_limits *limits);
 /* `to` is the method of the request it answers (enum http_method): HEAD and CONNECT change the framing. */
 void http_response_start(struct http_head *h, const struct http_limits *limits);
 
-/* buf[0..size) is all that has come of this head so far, from its first byte. */
+/*
+ * buf[0..size) is all that has come of this head so far, from its first byte. `to` is the same in all
+ * calls for a head. After HTTP_DONE or HTTP_BAD a further call says the same again.
+ */
 enum http_result http_request_parse(struct http_head *h, const char *buf, size_t size);
 enum http_result http_response_parse(struct http_head *h, const char *buf, size_t size, enum http_method to);
+
+/* Limits that fit most: 8 KiB of request line, 32 KiB of head, 100 fields. */
+extern const struct http_limits http_limits_default;
 
 /* Safe to repeat when nothing is known of the first try: RFC 9110 9.2.2 (GET HEAD OPTIONS TRACE PUT DELETE). */
 bool http_idempotent(enum http_method m);

@@ -1,0 +1,424 @@
+/*
+ * Writing heads. Everything goes through struct out, which remembers when the room has run out, so
+ * that the callers need not look after each piece.
+ */
+#include "http/forward.h"
+
+#include <string.h>
+
+#include "http/chars.h"
+#include "http/meaning.h"
+#include "http/name.h"
+
+struct out {
+	char *at, *end;
+	bool full;
+};
+
+static void put(struct out *o, const char *text, size_t size)
+{
+	if ((size_t)(o->end - o->at) < size) {
+		o->full = true;
+		return;
+	}
+	memcpy(o->at, text, size);
+	o->at += size;
+}
+
+#define PUT(o, literal)	put((o), (literal), sizeof(literal) - 1)
+
+static void put_number(struct out *o, uint64_t n)
+{
+	char text[20];
+	size_t i = sizeof(text);
+
+	do {
+		text[--i] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	put(o, text + i, sizeof(text) - i);
+}
+
+/* Given, and safe to put into a field? */
+static bool given(struct http_text t)
+{
+	return t.size && http_chars_text_end(t.at, t.at + t.size) == t.at + t.size;
+}
+
+static size_t written(const struct out *o, const char *from)
+{
+	return o->full ? 0 : (size_t)(o->at - from);
+}
+
+static void put_name(struct out *o, const struct http_field *f, const char *buf)
+{
+	put(o, buf + f->name_at, f->name_size);
+	PUT(o, ": ");
+}
+
+/*
+ * A field as it came. A line that is already written the way it would be here is taken as a whole: what is
+ * between name and value is then one ':' and one blank, what is behind the value is CRLF.
+ */
+static void put_field(struct out *o, const struct http_field *f, const char *buf)
+{
+	uint32_t name_end = f->name_at + f->name_size;
+
+	if (f->value_at == name_end + 2 && buf[name_end + 1] == ' ') {
+		put(o, buf + f->name_at, f->name_size + 2u + f->value_size);
+	} else {
+		put_name(o, f, buf);
+		put(o, buf + f->value_at, f->value_size);
+	}
+	PUT(o, "\r\n");
+}
+
+/* The last field of this id that stays, or NULL. */
+static const struct http_field *last(const struct http_head *h, enum http_field_id id)
+{
+	if (!(h->seen & HTTP_BIT(id)))
+		return NULL;
+	for (unsigned i = h->nfields; i-- > 0;)
+		if (h->field[i].id == id && !h->field[i].drop)
+			return &h->field[i];
+	return NULL;
+}
+
+/* "1.1 NAME", the version being the one that the message came in. RFC 9110 7.6.3 */
+static void put_via(struct out *o, const struct http_head *h, struct http_text name)
+{
+	put(o, h->minor ? "1.1 " : "1.0 ", 4);
+	put(o, name.at, name.size);
+	PUT(o, "\r\n");
+}
+
+/* The field, with something of ours to be appended by the caller to its list. */
+static void put_open_list(struct out *o, const struct http_field *f, const char *buf)
+{
+	put_name(o, f, buf);
+	put(o, buf + f->value_at, f->value_size);
+	if (f->value_size)
+		PUT(o, ", ");
+}
+
+/* ---- requests ---- */
+
+static void put_request_line(struct out *o, const struct http_head *h, const char *buf)
+{
+	put(o, buf + h->method_text.at, h->method_text.size);
+	PUT(o, " ");
+	if (h->absolute && !h->target.size && h->method == HTTP_OPTIONS)
+		PUT(o, "*");	/* RFC 9112 3.2.4 */
+	else if (h->absolute && (!h->target.size || buf[h->target.at] != '/'))
+		PUT(o, "/");
+	put(o, buf + h->target.at, h->target.size);
+	PUT(o, " HTTP/1.1\r\n");
+}
+
+static void put_host(struct out *o, const struct http_head *h, const char *buf)
+{
+	PUT(o, "Host: ");
+	put(o, buf + h->authority.at, h->authority.size);
+	PUT(o, "\r\n");
+}
+
+static void put_framing(struct out *o, uint8_t framing, uint64_t length)
+{
+	if (framing == HTTP_LENGTH) {
+		PUT(o, "Content-Length: ");
+		put_number(o, length);
+		PUT(o, "\r\n");
+	} else if (framing == HTTP_CHUNKED) {
+		PUT(o, "Transfer-Encoding: chunked\r\n");
+	}
+}
+
+size_t http_forward_request(char *out, size_t room, const struct http_head *h, const char *buf,
+    const struct http_request_edit *e)
+{
+	struct out o = { .at = out, .end = out + room };
+	bool for_given = given(e->forwarded_for), via_given = given(e->via);
+	bool proto_given = given(e->proto), host_given = given(e->forwarded_host);
+	const struct http_field *append_for = for_given ? last(h, HTTP_F_X_FORWARDED_FOR) : NULL;
+	const struct http_field *append_via = via_given ? last(h, HTTP_F_VIA) : NULL;
+	const struct http_field *id = last(h, HTTP_F_X_REQUEST_ID);
+	bool id_added = given(e->request_id) && !(id && id->value_size);
+
+	put_request_line(&o, h, buf);
+	/* 1.1 wants a Host from everybody, 1.0 from nobody. An absolute target may have come without one. */
+	if (!(h->seen & HTTP_BIT(HTTP_F_HOST))) {
+		if (h->authority.size || !given(e->host)) {
+			put_host(&o, h, buf);
+		} else {
+			PUT(&o, "Host: ");
+			put(&o, e->host.at, e->host.size);
+			PUT(&o, "\r\n");
+		}
+	}
+	for (unsigned i = 0; i < h->nfields; i++) {
+		const struct http_field *f = &h->field[i];
+
+		switch (f->id) {
+		case HTTP_F_HOST:
+			put_host(&o, h, buf);
+			continue;
+		case HTTP_F_CONTENT_LENGTH:
+		case HTTP_F_TRANSFER_ENCODING:
+			put_framing(&o, h->framing, h->length);
+			continue;
+		case HTTP_F_UPGRADE:
+			if (h->upgrade)
+				put_field(&o, f, buf);
+			continue;
+		case HTTP_F_EXPECT:
+			if (h->expect_continue && !e->no_expect)
+				put_field(&o, f, buf);
+			continue;
+		case HTTP_F_MAX_FORWARDS:
+			if (h->max_forwards < 0)
+				break;
+			put_name(&o, f, buf);
+			put_number(&o, h->max_forwards ? (uint64_t)h->max_forwards - 1 : 0);
+			PUT(&o, "\r\n");
+			continue;
+		case HTTP_F_X_FORWARDED_FOR:
+			if (f != append_for)
+				break;
+			put_open_list(&o, f, buf);
+			put(&o, e->forwarded_for.at, e->forwarded_for.size);
+			PUT(&o, "\r\n");
+			continue;
+		case HTTP_F_VIA:
+			if (f != append_via)
+				break;
+			put_open_list(&o, f, buf);
+			put_via(&o, h, e->via);
+			continue;
+		case HTTP_F_X_REQUEST_ID:
+			if (id_added)
+				continue;	/* an empty one */
+			break;
+		case HTTP_F_X_FORWARDED_PROTO:
+			if (proto_given)
+				continue;
+			break;
+		case HTTP_F_X_FORWARDED_HOST:
+			if (host_given)
+				continue;
+			break;
+		}
+		if (!f->drop)
+			put_field(&o, f, buf);
+	}
+	if (for_given && !append_for) {
+		PUT(&o, "X-Forwarded-For: ");
+		put(&o, e->forwarded_for.at, e->forwarded_for.size);
+		PUT(&o, "\r\n");
+	}
+	if (proto_given) {
+		PUT(&o, "X-Forwarded-Proto: ");
+		put(&o, e->proto.at, e->proto.size);
+		PUT(&o, "\r\n");
+	}
+	if (host_given) {
+		PUT(&o, "X-Forwarded-Host: ");
+		put(&o, e->forwarded_host.at, e->forwarded_host.size);
+		PUT(&o, "\r\n");
+	}
+	if (id_added) {
+		PUT(&o, "X-Request-Id: ");
+		put(&o, e->request_id.at, e->request_id.size);
+		PUT(&o, "\r\n");
+	}
+	if (via_given && !append_via) {
+		PUT(&o, "Via: ");
+		put_via(&o, h, e->via);
+	}
+	/* A server that does not upgrade learns from the end of the connection that it was not to be kept. */
+	if (h->upgrade)
+		PUT(&o, "Connection: upgrade\r\n");
+	else if (!e->keep_alive)
+		PUT(&o, "Connection: close\r\n");
+	PUT(&o, "\r\n");
+	return written(&o, out);
+}
+
+/* ---- answers ---- */
+
+/* What may be said of the framing: exactly one of these, decided before the fields are walked. */
+static uint8_t response_framing(const struct http_head *h, const struct http_response_edit *e, uint64_t *length)
+{
+	*length = h->length;
+	if (h->status < 200 || h->status == 204)
+		return HTTP_NO_BODY;
+	if (e->head_only || h->status == 304) {
+		/* As it came; but 1.0 must not see a transfer coding. RFC 9112 6.1 */
+		if (h->seen & HTTP_BIT(HTTP_F_CONTENT_LENGTH))
+			return HTTP_LENGTH;
+		if ((h->seen & HTTP_BIT(HTTP_F_TRANSFER_ENCODING)) && e->minor)
+			return HTTP_CHUNKED;
+		return HTTP_NO_BODY;
+	}
+	if (e->framing == HTTP_NO_BODY) {
+		/* Silence would mean a body until the connection closes. */
+		*length = 0;
+		return HTTP_LENGTH;
+	}
+	return e->framing;
+}
+
+size_t http_forward_response(char *out, size_t room, const struct http_head *h, const char *buf,
+    const struct http_response_edit *e)
+{
+	struct out o = { .at = out, .end = out + room };
+	char status[4] = { (char)('0' + h->status / 100), (char)('0' + h->status / 10 % 10),
+	    (char)('0' + h->status % 10), ' ' };
+	const struct http_field *append_via = given(e->via) ? last(h, HTTP_F_VIA) : NULL;
+	bool upgrade = h->status == 101 || (h->status == 426 && h->upgrade && e->minor);
+	bool bare = h->status < 200 || h->status == 204 || h->status == 304 || e->head_only;
+	bool close = !e->keep_alive || (e->framing == HTTP_UNTIL_CLOSE && !bare);
+	uint64_t length;
+	uint8_t framing = response_framing(h, e, &length);
+	bool framed = framing != HTTP_LENGTH && framing != HTTP_CHUNKED;	/* said, or nothing to say */
+
+	PUT(&o, "HTTP/1.1 ");
+	put(&o, status, 4);
+	put(&o, buf + h->reason.at, h->reason.size);
+	PUT(&o, "\r\n");
+	for (unsigned i = 0; i < h->nfields; i++) {
+		const struct http_field *f = &h->field[i];
+
+		switch (f->id) {
+		case HTTP_F_CONTENT_LENGTH:
+		case HTTP_F_TRANSFER_ENCODING:
+			if (!framed)
+				put_framing(&o, framing, length);
+			framed = true;
+			continue;
+		case HTTP_F_UPGRADE:
+			if (upgrade)
+				put_field(&o, f, buf);
+			continue;
+		case HTTP_F_VIA:
+			if (f != append_via)
+				break;
+			put_open_list(&o, f, buf);
+			put_via(&o, h, e->via);
+			continue;
+		}
+		if (!f->drop)
+			put_field(&o, f, buf);
+	}
+	if (!framed)
+		put_framing(&o, framing, length);
+	if (h->status >= 200 && !(h->seen & HTTP_BIT(HTTP_F_DATE)) && given(e->date)) {
+		PUT(&o, "Date: ");
+		put(&o, e->date.at, e->date.size);
+		PUT(&o, "\r\n");
+	}
+	if (given(e->via) && !append_via) {
+		PUT(&o, "Via: ");
+		put_via(&o, h, e->via);
+	}
+	if (h->status == 101) {
+		PUT(&o, "Connection: upgrade\r\n");
+	} else if (h->status >= 200) {
+		if (upgrade)
+			PUT(&o, "Connection: upgrade\r\n");
+		if (close)
+			PUT(&o, "Connection: close\r\n");
+		else if (!e->minor)
+			PUT(&o, "Connection: keep-alive\r\n");
+	}
+	PUT(&o, "\r\n");
+	return written(&o, out);
+}
+
+/* Whole field lines, none of which says anything about framing or the connection? */
+static bool fields_valid(struct http_text fields)
+{
+	const char *p = fields.at, *end;
+
+	if (!fields.size)
+		return true;
+	for (end = p + fields.size; p < end;) {
+		const char *name_end = http_chars_span(p, end, HTTP_C_TOKEN);
+		const char *line_end = http_chars_text_end(name_end, end);
+		uint32_t id = HTTP_BIT(http_name_field(p, (size_t)(name_end - p)));
+
+		if (name_end == p || name_end == end || *name_end != ':')
+			return false;
+		if (end - line_end < 2 || line_end[0] != '\r' || line_end[1] != '\n')
+			return false;
+		if (id & (HTTP_HOP_BY_HOP | HTTP_BIT(HTTP_F_CONTENT_LENGTH) | HTTP_BIT(HTTP_F_TRANSFER_ENCODING)))
+			return false;
+		p = line_end + 2;
+	}
+	return true;
+}
+
+size_t http_own_response(char *out, size_t room, unsigned status, struct http_text extra_fields,
+    struct http_text body, bool close, bool head_only)
+{
+	struct out o = { .at = out, .end = out + room };
+	const char *reason = http_reason(status);
+	bool bare = status < 200 || status == 204 || status == 304;
+
+	if (status < 100 || status > 599 || !fields_valid(extra_fields))
+		return 0;
+	PUT(&o, "HTTP/1.1 ");
+	put_number(&o, status);
+	PUT(&o, " ");
+	put(&o, reason, strlen(reason));
+	PUT(&o, "\r\n");
+	if (!bare) {
+		PUT(&o, "Content-Length: ");
+		put_number(&o, body.size);
+		PUT(&o, "\r\n");
+	}
+	if (extra_fields.size)
+		put(&o, extra_fields.at, extra_fields.size);
+	if (close && status >= 200)
+		PUT(&o, "Connection: close\r\n");
+	PUT(&o, "\r\n");
+	if (!bare && !head_only && body.size)
+		put(&o, body.at, body.size);
+	return written(&o, out);
+}
+
+/* ---- dates ---- */
+
+static void two_digits(char *out, unsigned n)
+{
+	out[0] = (char)('0' + n / 10 % 10);
+	out[1] = (char)('0' + n % 10);
+}
+
+void http_date(char *out, uint64_t unix_s)
+{
+	static const char day_name[] = "ThuFriSatSunMonTueWed";	/* 1970 began on a Thursday */
+	static const char month_name[] = "MarAprMayJunJulAugSepOctNovDecJanFeb";
+	uint64_t days = unix_s / 86400;
+	unsigned second = (unsigned)(unix_s % 86400);
+	/*
+	 * Years here begin in March, so that the day that comes and goes is their last; 400 of them have
+	 * 146097 days. 719468 days lie between the start of year 0 and 1970.
+	 */
+	uint64_t from_zero = days + 719468;
+	unsigned of_era = (unsigned)(from_zero % 146097);
+	unsigned year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	unsigned of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	unsigned month = (5 * of_year + 2) / 153;	/* 0 is March; months of 31 30 31 30 31 days, twice and a bit */
+	unsigned day = of_year - (153 * month + 2) / 5 + 1;
+	unsigned year = (unsigned)(from_zero / 146097 * 400) + year_of_era + (month >= 10);
+
+	memcpy(out, "Thu, 01 Jan 1970 00:00:00 GMT", HTTP_DATE_SIZE);
+	memcpy(out, day_name + days % 7 * 3, 3);
+	two_digits(out + 5, day);
+	memcpy(out + 8, month_name + month * 3, 3);
+	two_digits(out + 12, year / 100);
+	two_digits(out + 14, year);
+	two_digits(out + 17, second / 3600);
+	two_digits(out + 20, second / 60 % 60);
+	two_digits(out + 23, second % 60);
+}
