@@ -101,8 +101,8 @@ lint:
 
 # --- people ---
 
-demo: $(BUILD)/loadbalancer $(BUILD)/tools/backend
-	@LB=$(BUILD)/loadbalancer BACKEND=$(BUILD)/tools/backend ONCE=$(ONCE) tests/demo.sh
+demo: $(BUILD)/loadbalancer $(TOOLS)
+	@LB=$(BUILD)/loadbalancer TOOLS=$(BUILD)/tools ONCE=$(ONCE) tests/demo.sh
 
 install: all
 	install -D -m 755 loadbalancer $(DESTDIR)$(PREFIX)/sbin/loadbalancer

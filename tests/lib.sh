@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2120
 # Helpers for shell tests (bash). Start a test file with
 #
 #	#!/bin/bash
