@@ -133,13 +133,18 @@ int sock_connect(const struct sockaddr *sa, socklen_t size)
 		return -1;
 	if (sa->sa_family != AF_UNIX)
 		sock_nodelay(fd);
-	if (connect(fd, sa, size) < 0 && errno != EINPROGRESS && errno != EINTR) {
-		int saved = errno;
-		close(fd);
-		errno = saved;
-		return -1;
+	if (connect(fd, sa, size) == 0) {
+		errno = 0;
+		return fd;
 	}
-	return fd;
+	if (errno == EINPROGRESS || errno == EINTR) {
+		errno = EINPROGRESS;
+		return fd;
+	}
+	int saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
 }
 
 int sock_error(int fd)

@@ -19,7 +19,8 @@ int sock_unix(const char *path, struct sockaddr_storage *ss, socklen_t *size);
 /* Listening, non-blocking, close-on-exec; IPv6 ones are v6-only; a stale unix socket file is replaced
  * (one that somebody listens to is not: EADDRINUSE). fd, or -1 with errno. */
 int sock_listen(const struct sockaddr *sa, socklen_t size, int backlog);
-/* Starts a connection, non-blocking, TCP_NODELAY. fd (perhaps still connecting), or -1 with errno. */
+/* Starts a connection, non-blocking, TCP_NODELAY. fd, with errno 0 when it is established already (as happens on
+ * loopback) or EINPROGRESS; or -1 with errno. */
 int sock_connect(const struct sockaddr *sa, socklen_t size);
 /* The pending error of a socket (SO_ERROR), or errno of asking. 0: none. */
 int sock_error(int fd);

@@ -1,0 +1,175 @@
+/*
+ * The worker process: receives client descriptors from the supervisor, speaks HTTP or TCP to clients
+ * and servers, one epoll loop, one thread.
+ *
+ * Unprivileged: the supervisor drops everything before it calls worker_main(). This process, and
+ * only this kind, touches bytes that clients and servers send. It holds no listener, reads no file,
+ * and writes no word of the shared table but its own row and column.
+ *
+ * What it knows stands in worker/state.h; what happens to a connection in worker/session.c; what
+ * happens to a request in worker/exchange.c.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "ipc/handoff.h"
+#include "os/log.h"
+#include "worker/choose.h"
+#include "worker/session.h"
+#include "worker/upstream.h"
+
+#define MESSAGES_TURN 4		/* taken from the channel in one turn: what is here already has its turn too */
+
+static struct loop_fd channel;
+static bool channel_ended;
+
+/* ---- the hang detector's word ---- */
+
+static void asleep(void *row)
+{
+	struct shm_worker *w = row;
+	atomic_store_explicit(&w->busy_since_ns, 0, memory_order_relaxed);
+}
+
+static void awake(void *row, uint64_t now_ns)
+{
+	struct shm_worker *w = row;
+	atomic_store_explicit(&w->busy_since_ns, now_ns, memory_order_relaxed);
+}
+
+/* ---- messages from the supervisor ---- */
+
+static void take_connections(struct handoff_msg *m)
+{
+	/* Received first, active with each: the supervisor, which adds what is on the way to what is
+	 * active, sees too few for a moment rather than too many for ever. */
+	table_add(&worker.row->received, m->head.count);
+	for (unsigned i = 0; i < m->head.count; i++)
+		session_start(m->fd[i], &m->rec[i]);
+}
+
+static void leave(bool hand_back)
+{
+	if (hand_back)
+		worker.retiring = true;
+	else
+		worker.stopping = true;
+	for (unsigned i = 0; i < worker.conf->npools; i++)
+		for (unsigned k = 0; k < worker.conf->pool[i].nservers; k++)
+			upstream_close_idle(&worker.pool[i].server[k]);
+	session_sweep();
+}
+
+static void on_channel(struct loop_fd *h, uint32_t events)
+{
+	static struct handoff_msg m;	/* large; the kernel fills only what it sends */
+
+	if (events & EPOLLOUT && worker.retiring && session_flush_handed_back() == 0)
+		session_sweep();
+	for (int i = 0; i < MESSAGES_TURN; i++) {
+		int r = handoff_recv(h->fd, &m);
+		if (r < 0 && errno == EAGAIN)
+			return;
+		if (r < 0) {
+			log_error("a message from the supervisor is lost: %s", strerror(errno));
+			continue;
+		}
+		if (r == 0) {
+			/* Only the supervisor holds the other end: it is gone. Finish what is here. */
+			log_warn("the supervisor is gone; finishing what is in flight");
+			loop_del(&worker.loop, h);
+			channel_ended = true;
+			leave(false);
+			return;
+		}
+		switch ((enum handoff_type)m.head.type) {
+		case HANDOFF_CONNS:
+			take_connections(&m);
+			break;
+		case HANDOFF_RETIRE:
+			leave(true);
+			break;
+		case HANDOFF_STOP:
+			leave(false);
+			break;
+		case HANDOFF_REOPEN:
+			log_reopen();
+			break;
+		case HANDOFF_READY:
+			break;
+		}
+	}
+	/* More may be there; level-triggered, so the next turn tells. */
+}
+
+/* ---- start and loop ---- */
+
+static void start(const struct worker_start *st)
+{
+	struct rlimit rl;
+	unsigned fds = 1024;
+
+	worker.conf = st->conf;
+	worker.table = st->table;
+	worker.slot = st->slot;
+	worker.generation = st->generation;
+	worker.channel = st->channel;
+	worker.health_wake = st->health_wake;
+	worker.row = &st->table->worker[st->slot];
+	worker.runnable_end = &worker.runnable;
+	if (getrandom(&worker.rng, sizeof worker.rng, GRND_NONBLOCK) != sizeof worker.rng || worker.rng == 0)
+		worker.rng = loop_clock_ns() | 1;
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0)
+		fds = rl.rlim_cur > 1 << 24 ? 1 << 24 : (unsigned)rl.rlim_cur;
+	if (loop_init(&worker.loop, fds) < 0)
+		log_fatal("event loop: %s", strerror(errno));
+	loop_set_hooks(&worker.loop, asleep, awake, worker.row);
+	state_init();
+	choose_init();
+	atomic_store_explicit(&worker.row->active, 0, memory_order_relaxed);
+	atomic_store_explicit(&worker.row->idle_upstreams, 0, memory_order_relaxed);
+
+	channel = (struct loop_fd){ .cb = on_channel, .fd = st->channel };
+	if (loop_add(&worker.loop, &channel, EPOLLIN) < 0)
+		log_fatal("channel: %s", strerror(errno));
+	static struct handoff_msg ready = { .head.type = HANDOFF_READY };
+	ready.head.generation = st->generation;
+	if (handoff_send(st->channel, &ready) < 0)
+		log_fatal("supervisor cannot be told: %s", strerror(errno));
+}
+
+/* Connections that are to go back but did not fit the channel: wait until it takes them. */
+static void watch_channel(void)
+{
+	static bool watching;
+	bool want;
+
+	if (!worker.retiring || channel_ended)
+		return;
+	want = session_flush_handed_back() < 0;
+	if (want && errno != EAGAIN && errno != ETOOMANYREFS)
+		log_error("connections cannot be handed back: %s", strerror(errno));
+	if (want != watching && loop_mod(&worker.loop, &channel, EPOLLIN | (want ? EPOLLOUT : 0)) == 0)
+		watching = want;
+}
+
+_Noreturn void worker_main(const struct worker_start *st)
+{
+	start(st);
+	for (;;) {
+		if (loop_turn(&worker.loop, worker.runnable ? 0 : UINT64_MAX) < 0)
+			log_fatal("waiting for events: %s", strerror(errno));
+		session_run_yielded();
+		watch_channel();
+		if ((worker.retiring || worker.stopping) && worker.sessions == NULL && session_flush_handed_back() == 0)
+			break;
+	}
+	exit(0);
+}

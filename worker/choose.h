@@ -1,0 +1,29 @@
+/*
+ * Which server gets it: gathers the view of the table that the pool's algorithm wants, asks it, and
+ * keeps the books (in flight, dispatched, failures) in this worker's cells.
+ */
+#ifndef WORKER_CHOOSE_H
+#define WORKER_CHOOSE_H
+
+#include "worker/state.h"
+
+#define CHOOSE_TRIED 8
+
+/* Servers that have failed this request already. More than fit are known to be down anyway. */
+struct tried {
+	uint16_t server[CHOOSE_TRIED];
+	uint16_t n;
+};
+
+void choose_init(void);
+
+/* The server for the next request of the pool, counted as in flight there; NULL: none is up. */
+struct server *choose_server(struct pool *p, const struct tried *tried);
+void choose_tried(struct tried *t, const struct server *s);
+/* The request has left the server; reached: it may have got there. */
+void choose_done(struct server *s, bool reached);
+/* The server failed in a way that takes it down: say so in the table, at once. */
+void choose_down(struct server *s, enum shm_outcome outcome);
+bool choose_usable(const struct server *s);
+
+#endif

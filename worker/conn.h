@@ -1,0 +1,44 @@
+/*
+ * One end of a conversation: a non-blocking socket, what is known of its readiness, and bytes read
+ * from it that nobody has taken yet. A session has one to its client, an upstream one to its server.
+ *
+ * Registered with epoll once, edge-triggered, and only when there is first something to wait for: a
+ * connection that brings one request and takes one answer may never be registered at all.
+ */
+#ifndef WORKER_CONN_H
+#define WORKER_CONN_H
+
+#include <stdbool.h>
+
+#include "os/loop.h"
+#include "worker/mem.h"
+
+struct conn {
+	struct loop_fd h;
+	struct buf *in;		/* lent while it holds bytes */
+	bool armed;		/* registered with epoll */
+	bool rd, wr;		/* may be readable, writable: nothing has said otherwise since the last edge */
+	bool hup;		/* the peer has sent FIN, or worse: read until the end shows */
+	bool broken;		/* reset, or both directions are over */
+	bool eof;		/* the end has been read */
+	bool shut;		/* we have sent FIN */
+};
+
+enum { CONN_AGAIN = -1, CONN_ERROR = -2 };	/* results of reading and writing, beside byte counts */
+
+void conn_start(struct conn *c, int fd, loop_cb *cb);
+/* Registers it, if it is not yet. 0, or -1 with errno. */
+int conn_arm(struct conn *c);
+void conn_events(struct conn *c, uint32_t events);
+void conn_close(struct conn *c);
+
+/* Reads into c->in, which is taken when needed. Bytes, 0 at the end, CONN_AGAIN, CONN_ERROR. Needs room. */
+int conn_read(struct conn *c);
+/* Takes n bytes off the front of c->in; gives the buffer back when it is empty. */
+void conn_take(struct conn *c, uint32_t n);
+/* Writes first[0..first_size) and then second[..]. Bytes, CONN_AGAIN, CONN_ERROR. */
+long conn_write(struct conn *c, const char *first, size_t first_size, const char *second, size_t second_size);
+/* Sends FIN. */
+void conn_shut(struct conn *c);
+
+#endif

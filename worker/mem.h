@@ -1,0 +1,45 @@
+/*
+ * Memory of a worker: everything that comes and goes with connections is taken from free lists that
+ * only grow, so the steady state never calls the allocator. The list is a stack: what was used last
+ * is handed out first, still warm in the cache.
+ */
+#ifndef WORKER_MEM_H
+#define WORKER_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define BUF_SIZE 16384
+
+/* Bytes on their way: data[at..end). */
+struct buf {
+	uint32_t at, end;
+	char data[BUF_SIZE];
+};
+
+/* A pipe for splice(2). held: bytes in it. */
+struct pipe {
+	int fd[2];		/* 0 read, 1 write */
+	uint32_t held, room;
+};
+
+struct slab {
+	size_t size;		/* of one object, bytes; at least a pointer */
+	void *free;
+	uint32_t used;
+};
+
+/* Uninitialised memory; NULL with errno ENOMEM. */
+void *slab_take(struct slab *s);
+void slab_give(struct slab *s, void *p);
+
+struct buf *buf_take(void);		/* empty; NULL: out of memory */
+void buf_give(struct buf **b);		/* sets *b to NULL; NULL is fine */
+static inline uint32_t buf_size(const struct buf *b) { return b ? b->end - b->at : 0; }
+static inline uint32_t buf_room(const struct buf *b) { return BUF_SIZE - b->end; }
+void buf_compact(struct buf *b);	/* moves what is there to the front */
+
+struct pipe *pipe_take(void);		/* empty; NULL with errno */
+void pipe_give(struct pipe **p);	/* one that is not empty is closed */
+
+#endif

@@ -1,0 +1,441 @@
+/*
+ * One client connection. Worker only.
+ *
+ * session_run() is the one place where a session goes on: whatever happens to it or to its exchange,
+ * an edge, a timer, a turn granted, ends there.
+ */
+#include "worker/session.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "http/forward.h"
+#include "os/log.h"
+#include "os/sock.h"
+#include "worker/exchange.h"
+
+#define LINGER_NS	(2 * CONF_SECOND)
+#define LINGER_READS	64	/* buffers of what nobody wants, in one turn */
+#define REQUESTS_TURN	32	/* pipelined requests that one session may have answered before others get theirs */
+
+static const char seed_answer[] = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";
+
+static struct slab sessions = { .size = sizeof(struct session) };
+static struct slab heads = { .size = sizeof(struct http_head) };
+static struct handoff_msg back;		/* connections on their way back to the supervisor */
+
+/* ---- lists ---- */
+
+static void unqueue(struct session *s)
+{
+	if (s->run_prev == NULL)
+		return;
+	*s->run_prev = s->run_next;
+	if (s->run_next)
+		s->run_next->run_prev = s->run_prev;
+	else
+		worker.runnable_end = s->run_prev;
+	s->run_prev = NULL;
+}
+
+void session_yield(struct session *s)
+{
+	if (s->run_prev)
+		return;
+	s->run_next = NULL;
+	s->run_prev = worker.runnable_end;
+	*worker.runnable_end = s;
+	worker.runnable_end = &s->run_next;
+}
+
+void session_run_yielded(void)
+{
+	struct session *s, *last = NULL;
+
+	/* Those that are there now; who yields again waits for the next turn. */
+	if (worker.runnable)
+		last = (struct session *)(void *)((char *)worker.runnable_end - offsetof(struct session, run_next));
+	while ((s = worker.runnable) != NULL) {
+		bool end = s == last;
+		unqueue(s);
+		session_run(s);
+		if (end)
+			break;
+	}
+}
+
+/* ---- end ---- */
+
+static void forget(struct session *s)
+{
+	unqueue(s);
+	timer_cancel(&worker.loop.wheel, &s->timer);
+	buf_give(&s->out);
+	if (s->head) {
+		slab_give(&heads, s->head);
+		s->head = NULL;
+	}
+	*s->prev = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
+	table_add32(&worker.row->active, (uint32_t)-1);
+}
+
+void session_close(struct session *s)
+{
+	if (s->x)
+		exchange_abort(s->x);
+	forget(s);
+	conn_close(&s->c);
+	slab_give(&sessions, s);
+}
+
+/* So that the client cannot take what it got for the whole. */
+static void reset(struct session *s)
+{
+	struct linger hard = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(s->c.h.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+	session_close(s);
+}
+
+/* ---- handing back ---- */
+
+int session_flush_handed_back(void)
+{
+	if (back.head.count == 0)
+		return 0;
+	back.head.type = HANDOFF_CONNS;
+	back.head.generation = worker.generation;
+	if (handoff_send(worker.channel, &back) < 0)
+		return -1;
+	for (unsigned i = 0; i < back.head.count; i++)
+		close(back.fd[i]);
+	back.head.count = 0;
+	return 0;
+}
+
+/* An idle connection goes back to the supervisor, which gives it to our successors. False: not now. */
+static bool hand_back(struct session *s)
+{
+	struct handoff_record *r;
+
+	if (back.head.count == HANDOFF_MAX && session_flush_handed_back() < 0)
+		return false;
+	r = &back.rec[back.head.count];
+	*r = (struct handoff_record){
+		.accepted_ns = s->accepted_ns, .requests = s->requests,
+		.listener = (uint16_t)(s->listener - worker.conf->listener),
+		.family = s->peer_family, .port = s->peer_port,
+	};
+	memcpy(r->addr, s->peer, sizeof r->addr);
+	if (s->c.armed)
+		loop_del(&worker.loop, &s->c.h);
+	back.fd[back.head.count++] = s->c.h.fd;
+	s->c.h.fd = -1;
+	session_close(s);
+	return true;
+}
+
+/* ---- our own answers, and ends in peace ---- */
+
+void session_answer(struct session *s, unsigned status, bool close)
+{
+	if (s->out == NULL)
+		s->out = buf_take();
+	s->phase = SESSION_ANSWER;
+	s->close_after = close || worker.stopping;
+	if (s->out == NULL)
+		return;		/* session_run() finds nothing to write and goes on to the end */
+	if (worker.conf->seed) {
+		memcpy(s->out->data, seed_answer, sizeof seed_answer - 1);
+		s->out->end = sizeof seed_answer - 1;
+		s->out->at = 0;
+	} else {
+		s->out->at = 0;
+		s->out->end = (uint32_t)http_own_response(s->out->data, BUF_SIZE, status, (struct http_text){ 0 },
+		    (struct http_text){ 0 }, s->close_after, false);
+	}
+	if (status >= 400 && status < 500)
+		table_add(&worker.row->refused, 1);
+}
+
+/* True: written; false: wait, or the session is gone. */
+static bool send_answer(struct session *s)
+{
+	while (buf_size(s->out) > 0) {
+		if (!s->c.wr) {
+			timer_set(&worker.loop.wheel, &s->timer, state_now() + s->listener->send_timeout_ns);
+			if (conn_arm(&s->c) < 0)
+				session_close(s);
+			return false;
+		}
+		long n = conn_write(&s->c, s->out->data + s->out->at, buf_size(s->out), NULL, 0);
+		if (n == CONN_ERROR) {
+			session_close(s);
+			return false;
+		}
+		if (n > 0)
+			s->out->at += (uint32_t)n;
+	}
+	buf_give(&s->out);
+	return true;
+}
+
+/*
+ * We have said all, and the client may still be sending: FIN first, then wait for its end, so that
+ * the kernel does not answer unread bytes with a reset that overtakes our last ones. RFC 9112 9.6.
+ */
+static void linger(struct session *s)
+{
+	if (s->phase != SESSION_LINGER) {
+		s->phase = SESSION_LINGER;
+		conn_shut(&s->c);
+		timer_set(&worker.loop.wheel, &s->timer, state_now() + LINGER_NS);
+	}
+	for (int i = 0; i < LINGER_READS; i++) {
+		buf_give(&s->c.in);
+		if (s->c.broken || s->c.eof)
+			break;
+		if (!s->c.rd) {
+			if (conn_arm(&s->c) < 0)
+				break;
+			return;
+		}
+		int n = conn_read(&s->c);
+		if (n == 0 || n == CONN_ERROR)
+			break;
+		if (i == LINGER_READS - 1) {
+			session_yield(s);
+			return;
+		}
+	}
+	session_close(s);
+}
+
+/* ---- requests ---- */
+
+/* What came of a session's exchange. True: there is more to do now. */
+static bool after_exchange(struct session *s, enum exchange_result r)
+{
+	switch (r) {
+	case EXCHANGE_WAIT:
+		return false;
+	case EXCHANGE_YIELD:
+		session_yield(s);
+		return false;
+	case EXCHANGE_GO:
+	case EXCHANGE_ANSWER:
+		return true;
+	case EXCHANGE_NEXT:
+		s->phase = SESSION_IDLE;
+		return true;
+	case EXCHANGE_LINGER:
+		linger(s);
+		return false;
+	case EXCHANGE_CLOSE:
+		session_close(s);
+		return false;
+	case EXCHANGE_RESET:
+		reset(s);
+		return false;
+	}
+	return false;
+}
+
+/* Between requests: waits, or begins with what has come. True: a request head is whole or refused. */
+static bool read_request(struct session *s)
+{
+	const struct conf_listener *l = s->listener;
+	bool fresh = s->c.in && s->head == NULL;	/* bytes that came behind the last request */
+	enum exchange_result r;
+
+	for (;; fresh = true) {
+		if (fresh) {
+			if (s->head == NULL) {
+				s->head = slab_take(&heads);
+				if (s->head == NULL) {
+					session_answer(s, 503, true);
+					return true;
+				}
+				http_request_start(s->head, &(struct http_limits){
+				    .line = (uint32_t)l->max_head, .head = (uint32_t)l->max_head, .fields = HTTP_FIELDS_MAX });
+			}
+			enum http_result parsed = http_request_parse(s->head, s->c.in->data + s->c.in->at, buf_size(s->c.in));
+			if (parsed != HTTP_PARTIAL) {
+				s->phase = SESSION_EXCHANGE;
+				if (parsed == HTTP_DONE)
+					r = exchange_start_http(s);
+				else {
+					log_debug("request refused: %u, %s", s->head->error, s->head->why);
+					session_answer(s, s->head->error, true);
+					r = EXCHANGE_ANSWER;
+				}
+				slab_give(&heads, s->head);
+				s->head = NULL;
+				return after_exchange(s, r);
+			}
+			if (s->phase == SESSION_IDLE) {
+				/* The whole head has one deadline, from its first byte. */
+				s->phase = SESSION_HEAD;
+				timer_set(&worker.loop.wheel, &s->timer, state_now() + l->head_timeout_ns);
+			}
+			if (buf_size(s->c.in) == BUF_SIZE) {
+				session_answer(s, 431, true);
+				return true;
+			}
+		}
+		if (s->c.broken) {
+			session_close(s);
+			return false;
+		}
+		if (!s->c.rd) {
+			if (s->phase == SESSION_IDLE && worker.retiring && hand_back(s))
+				return false;
+			if ((s->phase == SESSION_IDLE && worker.stopping) || conn_arm(&s->c) < 0) {
+				session_close(s);
+				return false;
+			}
+			if (s->phase == SESSION_IDLE)	/* as a rule this only moves a deadline later: one store */
+				timer_set(&worker.loop.wheel, &s->timer, state_now() +
+				    (s->requests ? l->idle_timeout_ns : l->head_timeout_ns));
+			return false;
+		}
+		int n = conn_read(&s->c);
+		if (n == 0 || n == CONN_ERROR) {
+			session_close(s);
+			return false;
+		}
+	}
+}
+
+void session_run(struct session *s)
+{
+	uint32_t first = s->requests;
+	bool more = true;
+
+	while (more) {
+		switch ((enum session_phase)s->phase) {
+		case SESSION_IDLE:
+			if (s->requests - first >= REQUESTS_TURN) {
+				session_yield(s);
+				return;
+			}
+			/* fall through */
+		case SESSION_HEAD:
+			more = read_request(s);
+			break;
+		case SESSION_EXCHANGE:
+			more = after_exchange(s, exchange_run(s->x));
+			break;
+		case SESSION_ANSWER:
+			if (!send_answer(s))
+				return;
+			if (s->close_after) {
+				linger(s);
+				return;
+			}
+			s->phase = SESSION_IDLE;
+			break;
+		case SESSION_LINGER:
+			linger(s);
+			return;
+		}
+	}
+}
+
+/* ---- beginning, and what comes from outside ---- */
+
+static void on_event(struct loop_fd *h, uint32_t events)
+{
+	struct session *s = (struct session *)(void *)((char *)h - offsetof(struct session, c.h));
+
+	conn_events(&s->c, events);
+	session_run(s);
+}
+
+static void on_timer(struct timer *t)
+{
+	struct session *s = (struct session *)(void *)((char *)t - offsetof(struct session, timer));
+	enum exchange_result r;
+
+	switch ((enum session_phase)s->phase) {
+	case SESSION_HEAD:
+		session_answer(s, 408, true);
+		session_run(s);
+		return;
+	case SESSION_EXCHANGE:
+		r = exchange_client_timeout(s->x);
+		if (after_exchange(s, r))
+			session_run(s);
+		return;
+	case SESSION_IDLE:
+	case SESSION_ANSWER:
+	case SESSION_LINGER:
+		session_close(s);
+		return;
+	}
+}
+
+void session_start(int fd, const struct handoff_record *r)
+{
+	struct session *s;
+
+	if (r->listener >= worker.conf->nlisteners || (s = slab_take(&sessions)) == NULL) {
+		close(fd);
+		return;
+	}
+	*s = (struct session){
+		.timer.cb = on_timer, .listener = &worker.conf->listener[r->listener],
+		.accepted_ns = r->accepted_ns, .requests = r->requests,
+		.peer_port = r->port, .peer_family = r->family,
+	};
+	conn_start(&s->c, fd, on_event);
+	memcpy(s->peer, r->addr, sizeof s->peer);
+	s->next = worker.sessions;
+	s->prev = &worker.sessions;
+	if (s->next)
+		s->next->prev = &s->next;
+	worker.sessions = s;
+	table_add32(&worker.row->active, 1);
+	if (s->listener->mode == CONF_MODE_TCP) {
+		s->phase = SESSION_EXCHANGE;
+		if (after_exchange(s, exchange_start_tcp(s)))
+			session_run(s);
+		return;
+	}
+	session_run(s);
+}
+
+void session_sweep(void)
+{
+	struct session *next;
+
+	for (struct session *s = worker.sessions; s; s = next) {
+		next = s->next;
+		if (s->phase != SESSION_IDLE || s->c.in)
+			continue;
+		if (worker.stopping)
+			session_close(s);
+		else if (!hand_back(s))
+			return;		/* the channel is full: when it takes more we come again */
+	}
+}
+
+size_t session_peer_text(const struct session *s, char *buf, size_t room)
+{
+	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+	const char *text = NULL;
+
+	if (s->peer_family == AF_INET)
+		text = inet_ntop(AF_INET, s->peer, buf, (socklen_t)room);
+	else if (s->peer_family == AF_INET6 && memcmp(s->peer, mapped, sizeof mapped) == 0)
+		text = inet_ntop(AF_INET, s->peer + 12, buf, (socklen_t)room);
+	else if (s->peer_family == AF_INET6)
+		text = inet_ntop(AF_INET6, s->peer, buf, (socklen_t)room);
+	return text ? strlen(text) : 0;	/* a unix socket has no address to tell */
+}

@@ -1,0 +1,58 @@
+/*
+ * One client connection: from the hand-off to its end, through any number of exchanges.
+ */
+#ifndef WORKER_SESSION_H
+#define WORKER_SESSION_H
+
+#include "http/head.h"
+#include "ipc/handoff.h"
+#include "worker/conn.h"
+#include "worker/state.h"
+
+enum session_phase {
+	SESSION_IDLE,		/* between requests: nothing of the next one has come */
+	SESSION_HEAD,		/* a request head is coming in */
+	SESSION_EXCHANGE,	/* x says what goes on */
+	SESSION_ANSWER,		/* an answer of our own is going out */
+	SESSION_LINGER,		/* we have finished; the client may still be sending */
+};
+
+struct session {
+	struct conn c;
+	struct timer timer;
+	struct session *next, **prev;		/* in worker.sessions */
+	struct session *run_next, **run_prev;	/* in worker.runnable; run_prev NULL: not there */
+	const struct conf_listener *listener;
+	struct exchange *x;
+	struct http_head *head;		/* lent while a head is coming in */
+	struct buf *out;		/* lent while there is something to write that is in no other buffer */
+	uint64_t accepted_ns;
+	uint32_t requests;		/* begun */
+	uint16_t peer_port;
+	uint8_t peer_family;
+	uint8_t phase;			/* enum session_phase */
+	bool close_after;		/* SESSION_ANSWER: no request after this one */
+	uint8_t peer[16];
+};
+
+/* Takes over a connection. Closes it when that cannot be done. */
+void session_start(int fd, const struct handoff_record *r);
+/* Goes on as far as it can. May end the session. */
+void session_run(struct session *s);
+/* Puts it among those that go on in the next turn. */
+void session_yield(struct session *s);
+void session_close(struct session *s);
+/* Answers by itself: with `status`, or the seed's 57 bytes. `close`: what follows cannot be read as a request.
+ * The caller returns to session_run(). */
+void session_answer(struct session *s, unsigned status, bool close);
+/* For fields and logs: the client's address, without port. Returns its size. */
+size_t session_peer_text(const struct session *s, char *buf, size_t room);
+
+/* Runs those that gave way. */
+void session_run_yielded(void);
+/* After worker.retiring or worker.stopping was set: closes, or hands back, all that are idle. */
+void session_sweep(void);
+/* Sends what is waiting to be handed back. 0; -1: the channel takes nothing now, or is gone. */
+int session_flush_handed_back(void);
+
+#endif

@@ -1,0 +1,40 @@
+/* What one worker knows. */
+#include "worker/state.h"
+
+#include <stdlib.h>
+
+#include "balance/balance.h"
+#include "os/log.h"
+
+struct worker_state worker;
+
+void state_init(void)
+{
+	const struct conf *conf = worker.conf;
+	const struct table *t = worker.table;
+
+	worker.pool = calloc(conf->npools ? conf->npools : 1, sizeof *worker.pool);
+	if (worker.pool == NULL)
+		log_fatal("no memory for %u pools", conf->npools);
+	for (unsigned i = 0; i < conf->npools; i++) {
+		struct pool *p = &worker.pool[i];
+		p->conf = &conf->pool[i];
+		p->balance = balance_find(p->conf->balance);
+		p->row = &t->pool[p->conf->row];
+		p->server = calloc(p->conf->nservers, sizeof *p->server);
+		if (p->server == NULL || p->balance == NULL)
+			log_fatal("pool %s: cannot be set up", p->conf->name);
+		for (unsigned k = 0; k < p->conf->nservers; k++) {
+			struct server *s = &p->server[k];
+			uint32_t row = p->conf->server[k].row;
+			s->conf = &p->conf->server[k];
+			s->pool = p;
+			s->row = &t->server[row];
+			s->health = &t->health[row];
+			s->inflight = &table_inflight(t, worker.slot)[row];
+			s->passive = &table_passive(t, worker.slot)[row];
+			s->dispatched = &table_dispatched(t, worker.slot)[row];
+			s->cell = &table_cell(t, worker.slot)[row];
+		}
+	}
+}

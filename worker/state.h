@@ -1,0 +1,63 @@
+/*
+ * What one worker knows: a single instance, `worker`, filled by worker_main() and used by all files
+ * of this folder. Runs in worker processes only, unprivileged.
+ */
+#ifndef WORKER_STATE_H
+#define WORKER_STATE_H
+
+#include "conf/conf.h"
+#include "ipc/table.h"
+#include "os/loop.h"
+
+struct session;
+struct upstream;
+struct balance_algorithm;
+
+/* A server as this worker sees it. */
+struct server {
+	const struct conf_server *conf;
+	struct pool *pool;
+	struct shm_server *row;
+	struct shm_health *health;
+	_Atomic uint32_t *inflight;	/* our cells of the table */
+	_Atomic uint32_t *passive;
+	_Atomic uint64_t *dispatched;
+	struct shm_load *cell;
+	struct upstream *idle;		/* kept connections, most recently used first */
+	unsigned nidle;
+	uint32_t down_gen;		/* our own finding "down" stands while health->gen is this ... */
+	bool down;			/* ... and this is set */
+};
+
+struct pool {
+	const struct conf_pool *conf;
+	const struct balance_algorithm *balance;
+	struct shm_pool *row;
+	struct server *server;		/* [conf->nservers] */
+	uint64_t woken_target;		/* round_target for which we have woken health already */
+};
+
+struct worker_state {
+	struct loop loop;
+	const struct conf *conf;
+	struct table *table;
+	struct shm_worker *row;
+	struct pool *pool;		/* [conf->npools] */
+	struct session *sessions;	/* all of them */
+	struct session *runnable;	/* those that gave way to others and go on in the next turn */
+	struct session **runnable_end;
+	uint64_t rng;			/* see balance_draw() */
+	uint32_t slot, generation;
+	int channel, health_wake;
+	bool retiring;			/* hand back what is idle, finish the rest, exit */
+	bool stopping;			/* close what is idle, finish the rest, exit */
+};
+
+extern struct worker_state worker;
+
+/* Builds pools and servers from the configuration; start-up only. */
+void state_init(void);
+
+static inline uint64_t state_now(void) { return worker.loop.now_ns; }
+
+#endif

@@ -1,0 +1,138 @@
+/* Connections to servers. Worker only. */
+#include "worker/upstream.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "os/sock.h"
+#include "worker/exchange.h"
+
+static struct slab upstreams = { .size = sizeof(struct upstream) };
+
+static void unlink_idle(struct upstream *u)
+{
+	*u->prev = u->next;
+	if (u->next)
+		u->next->prev = u->prev;
+	u->prev = NULL;
+	u->server->nidle--;
+	table_add32(&worker.row->idle_upstreams, (uint32_t)-1);
+}
+
+static void on_event(struct loop_fd *h, uint32_t events)
+{
+	struct upstream *u = (struct upstream *)(void *)((char *)h - offsetof(struct upstream, c.h));
+
+	if (u->x == NULL) {
+		/* Nobody asked it anything: the server has closed it, or speaks out of turn. */
+		if (events & ~(uint32_t)EPOLLOUT)
+			upstream_close(u);
+		return;
+	}
+	conn_events(&u->c, events);
+	exchange_event(u->x);
+}
+
+static void on_timer(struct timer *t)
+{
+	struct upstream *u = (struct upstream *)(void *)((char *)t - offsetof(struct upstream, timer));
+
+	if (u->x)
+		exchange_server_timeout(u->x);
+	else
+		upstream_close(u);
+}
+
+/* A kept connection that can take a request now; NULL: there is none. */
+static struct upstream *reuse(struct server *s, bool check)
+{
+	struct upstream *u;
+	char byte;
+
+	while ((u = s->idle) != NULL) {
+		if (!check)
+			break;
+		ssize_t n = recv(u->c.h.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+		if (n < 0 && errno == EAGAIN)
+			break;
+		upstream_close(u);
+	}
+	if (u)
+		unlink_idle(u);
+	return u;
+}
+
+struct upstream *upstream_get(struct server *s, struct exchange *x, bool fresh, bool check)
+{
+	struct sockaddr_storage ss;
+	struct upstream *u;
+	socklen_t size;
+
+	if (!fresh && (u = reuse(s, check)) != NULL) {
+		u->x = x;
+		u->uses++;
+		table_add(&s->cell->reuses, 1);
+		return u;
+	}
+	size = table_address(worker.table, s->conf->row, &ss);
+	if (size == 0) {
+		errno = EADDRNOTAVAIL;
+		return NULL;
+	}
+	int fd = sock_connect((struct sockaddr *)&ss, size);
+	if (fd < 0)
+		return NULL;
+	bool connected = errno == 0;
+	u = slab_take(&upstreams);
+	if (u == NULL) {
+		close(fd);
+		errno = ENOMEM;
+		return NULL;
+	}
+	*u = (struct upstream){ .server = s, .x = x, .timer.cb = on_timer };
+	conn_start(&u->c, fd, on_event);
+	u->c.rd = false;	/* it has nothing to say before it is asked */
+	u->c.wr = connected;
+	return u;
+}
+
+void upstream_close(struct upstream *u)
+{
+	if (u->prev)
+		unlink_idle(u);
+	timer_cancel(&worker.loop.wheel, &u->timer);
+	conn_close(&u->c);
+	slab_give(&upstreams, u);
+}
+
+void upstream_keep(struct upstream *u)
+{
+	struct server *s = u->server;
+	uint64_t keep_ns = s->pool->conf->keepalive_ns;
+
+	/* Close before the server does, where it says when it will. */
+	if (u->announced_s > 0 && keep_ns > u->announced_s * CONF_SECOND - CONF_SECOND / 2)
+		keep_ns = u->announced_s * CONF_SECOND - CONF_SECOND / 2;
+	if (s->nidle >= s->pool->conf->keepalive_max || keep_ns == 0 || worker.retiring || worker.stopping ||
+	    conn_arm(&u->c) < 0) {
+		upstream_close(u);
+		return;
+	}
+	u->x = NULL;
+	u->next = s->idle;
+	u->prev = &s->idle;
+	if (u->next)
+		u->next->prev = &u->next;
+	s->idle = u;
+	s->nidle++;
+	table_add32(&worker.row->idle_upstreams, 1);
+	timer_set(&worker.loop.wheel, &u->timer, state_now() + keep_ns);
+}
+
+void upstream_close_idle(struct server *s)
+{
+	while (s->idle)
+		upstream_close(s->idle);
+}

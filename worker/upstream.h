@@ -1,0 +1,34 @@
+/*
+ * Connections to servers: opened, used by one exchange at a time, kept while idle, closed.
+ */
+#ifndef WORKER_UPSTREAM_H
+#define WORKER_UPSTREAM_H
+
+#include "worker/conn.h"
+#include "worker/state.h"
+
+struct exchange;
+
+struct upstream {
+	struct conn c;
+	struct timer timer;		/* connect, answer, progress; while idle: until it is closed */
+	struct server *server;
+	struct exchange *x;		/* NULL: idle */
+	struct upstream *next, **prev;	/* while idle, in server->idle */
+	uint32_t uses;			/* exchanges before this one */
+	uint32_t announced_s;		/* Keep-Alive: timeout=N of its last answer; 0: none */
+};
+
+/*
+ * A connection to the server for the exchange: a kept one if there is one and `fresh` is not asked
+ * for, else a new one, which may still be connecting (c.wr false). NULL with errno.
+ * check: the request cannot be repeated, so make as sure as one can that a kept one still lives.
+ */
+struct upstream *upstream_get(struct server *s, struct exchange *x, bool fresh, bool check);
+/* The exchange is over and the connection is in order: keep it, or close it if enough are kept. */
+void upstream_keep(struct upstream *u);
+void upstream_close(struct upstream *u);
+/* All idle ones of a server: it is down, or we retire. */
+void upstream_close_idle(struct server *s);
+
+#endif
