@@ -142,7 +142,7 @@ void conf_print(const struct conf *c, FILE *out);
 /* What the command line asked for. */
 struct conf_options {
 	const char *conf_file;		/* -c */
-	const char *pid_file;		/* -p */
+	char *pid_file;			/* -p, made absolute; ours */
 	bool test;			/* -t */
 	bool print;			/* -T */
 	bool daemon;			/* -D */
@@ -157,7 +157,10 @@ struct conf_options {
 	unsigned nservers;
 };
 
-/* Parses argv; flags may stand anywhere. 0, or -1 after one line and the usage on `err`. */
+/*
+ * Parses argv; flags may stand anywhere. 0, or -1 after one line and the usage on `err` (then there is nothing to
+ * free). *o points into argv's strings.
+ */
 int conf_options(struct conf_options *o, int argc, char **argv, FILE *err);
 void conf_usage(FILE *out);
 /* The configuration that the seed's positionals describe. NULL after one line on `err`. */

@@ -136,7 +136,7 @@ int lex_next(struct lex *l, struct lex_line *line)
 	while (l->at < l->end) {
 		char *start = l->at;
 		char *stop = memchr(start, '\n', (size_t)(l->end - start));
-		bool brace;
+		char last;
 
 		l->line++;
 		l->at = stop ? stop + 1 : l->end;
@@ -144,14 +144,15 @@ int lex_next(struct lex *l, struct lex_line *line)
 			stop = l->end;
 		while (stop > start && (stop[-1] == '\r' || lex_blank(stop[-1])))
 			stop--;
-		brace = stop > start && stop[-1] == '{';
+		last = stop > start ? stop[-1] : '\0';
 
 		line->line = l->line;
 		line->nwords = 0;
 		line->opens = line->closes = false;
 		line->brace_column = line->end_column = 1;
 		if (lex_words(line, start, stop) < 0) {
-			line->opens = brace;
+			/* For recovery only: what the line probably did to the blocks around it. */
+			line->opens = last != '}' && (last == '{' || line->opens);
 			return -1;
 		}
 		if (line->nwords > 0 || line->opens || line->closes)

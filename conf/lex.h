@@ -40,7 +40,7 @@ struct lex_line {
 void lex_start(struct lex *l, char *buf, size_t size);
 /*
  * The next line that is not empty: 1; 0 at the end; -1: the line cannot be read (line->bad says why;
- * line->opens says whether it looks as if it opened a block) and has been passed over.
+ * line->opens and line->closes say what it looked like) and has been passed over.
  */
 int lex_next(struct lex *l, struct lex_line *line);
 

@@ -2,10 +2,11 @@
  * The command line: flags, and the seed's positionals. Flags may stand anywhere between these, so it is
  * walked here and not by getopt(3), whose permuting differs between libraries.
  */
-#include <limits.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "conf/address.h"
 #include "conf/conf.h"
@@ -19,11 +20,15 @@
 #define OPTIONS_REQUESTS 5	/* -R when it is not given */
 #define OPTIONS_WORKERS 4	/* -N when it is not given, without a file */
 
+#define OPTIONS_FLAGS "one of -N -R -m -c -t -T -D -p -v -V -h"
+#define OPTIONS_USAGE \
+	"usage: loadbalancer [-N workers] [-R requests] [-m http|tcp] [-DtT] [-p file] port server...\n" \
+	"       loadbalancer -c file [-N workers] [-DtT] [-p file]\n" \
+	"       loadbalancer -h | -v | -V\n"
+
 void conf_usage(FILE *out)
 {
-	fputs("usage: loadbalancer [-N workers] [-R requests] [-m http|tcp] [-DtT] [-p file] port server...\n"
-	      "       loadbalancer -c file [-N workers] [-DtT] [-p file]\n"
-	      "       loadbalancer -h | -v | -V\n"
+	fputs(OPTIONS_USAGE
 	      "\n"
 	      "  port         where to listen, on all addresses, 1 to 65535\n"
 	      "  server       where requests go: port (of this machine), host:port, [ipv6]:port or unix:/path\n"
@@ -50,8 +55,7 @@ static int options_bad(FILE *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vfprintf(err, fmt, ap);
 	va_end(ap);
-	fputc('\n', err);
-	conf_usage(err);
+	fputs("\n" OPTIONS_USAGE, err);
 	return -1;
 }
 
@@ -66,11 +70,21 @@ static int options_number(char flag, const char *text, uint64_t max, uint64_t *v
 	    (unsigned long long)max);
 }
 
-static int options_file(char flag, const char *text, const char **file, FILE *err)
+/* The pid file's path, absolute: it is printed by -T, and removed from wherever the daemon stands at its end. */
+static int options_pid_file(struct conf_options *o, const char *text, FILE *err)
 {
+	char *here, *path;
+
 	if (text[0] == '\0')
-		return options_bad(err, "empty value for -%c; expected a file", flag);
-	*file = text;
+		return options_bad(err, "empty value for -p; expected a file");
+	here = text[0] == '/' ? strdup("") : getcwd(NULL, 0);
+	if (!here || asprintf(&path, text[0] == '/' ? "%s%s" : "%s/%s", here, text) < 0) {
+		free(here);
+		return options_bad(err, "cannot tell where %s is: %s", text, strerror(errno));
+	}
+	free(here);
+	free(o->pid_file);
+	o->pid_file = path;
 	return 0;
 }
 
@@ -101,9 +115,12 @@ static int options_value(struct conf_options *o, char flag, const char *text, FI
 		o->mode_set = true;
 		return 0;
 	case 'c':
-		return options_file(flag, text, &o->conf_file, err);
+		if (text[0] == '\0')
+			return options_bad(err, "empty value for -c; expected a file");
+		o->conf_file = text;
+		return 0;
 	default:
-		return options_file(flag, text, &o->pid_file, err);
+		return options_pid_file(o, text, err);
 	}
 }
 
@@ -113,6 +130,12 @@ static int options_flags(struct conf_options *o, int argc, char **argv, int *i, 
 	const char *at = argv[*i] + 1;
 	char word[DIAG_QUOTE_MAX];
 
+	if (strcmp(at, "-help") == 0)
+		at = "h";
+	else if (strcmp(at, "-version") == 0)
+		at = "v";
+	else if (*at == '-')
+		return options_bad(err, "unknown flag %s; expected %s", diag_quote(word, argv[*i]), OPTIONS_FLAGS);
 	for (; *at; at++) {
 		switch (*at) {
 		case 't': o->test = true; break;
@@ -129,8 +152,8 @@ static int options_flags(struct conf_options *o, int argc, char **argv, int *i, 
 			++*i;
 			return options_value(o, *at, argv[*i], err);
 		default:
-			return options_bad(err, "unknown flag %s; expected one of -N -R -m -c -t -T -D -p -v -V -h",
-			    diag_quote(word, (const char[]){ '-', *at, '\0' }));
+			return options_bad(err, "unknown flag %s; expected %s",
+			    diag_quote(word, (const char[]){ '-', *at, '\0' }), OPTIONS_FLAGS);
 		}
 	}
 	return 0;
@@ -207,7 +230,9 @@ fail:
 void conf_options_free(struct conf_options *o)
 {
 	free(o->server);
+	free(o->pid_file);
 	o->server = NULL;
+	o->pid_file = NULL;
 	o->nservers = 0;
 }
 
@@ -267,14 +292,15 @@ static int options_server(struct conf_pool *pool, const char *text, struct names
 }
 
 /* All addresses: IPv4 must work, IPv6 is left out where the kernel has none. */
-static int options_bind(struct conf_bind *b, const char *host, const char *form, uint16_t port)
+static int options_bind(struct conf_bind *b, const char *host, uint16_t port)
 {
 	char text[SOCK_TEXT_MAX];
 
 	b->fd = -1;
-	snprintf(text, sizeof(text), form, host, port);
-	b->text = strdup(text);
-	return b->text && sock_numeric(host, port, &b->addr, &b->addr_size) == 0 ? 0 : -1;
+	if (sock_numeric(host, port, &b->addr, &b->addr_size) < 0)
+		return -1;
+	b->text = strdup(sock_text((const struct sockaddr *)&b->addr, b->addr_size, text, sizeof(text)));
+	return b->text ? 0 : -1;
 }
 
 struct conf *conf_command_line(const struct conf_options *o, FILE *err)
@@ -324,8 +350,8 @@ struct conf *conf_command_line(const struct conf_options *o, FILE *err)
 	if (!l->name || !l->bind)
 		goto no_memory;
 	l->nbinds = 2;
-	if (options_bind(&l->bind[0], "0.0.0.0", "%s:%u", o->port) < 0 ||
-	    options_bind(&l->bind[1], "::", "[%s]:%u", o->port) < 0)
+	if (options_bind(&l->bind[0], "0.0.0.0", o->port) < 0 ||
+	    options_bind(&l->bind[1], "::", o->port) < 0)
 		goto no_memory;
 	l->bind[1].optional = true;
 	names_free(&names);

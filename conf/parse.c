@@ -151,12 +151,11 @@ char *parse_copy(struct parse *p, const char *text)
 static void parse_skip_block(struct parse *p)
 {
 	unsigned depth = 1;
-	int r;
 
-	while (depth > 0 && (r = lex_next(&p->lex, &p->line)) != 0) {
+	while (depth > 0 && lex_next(&p->lex, &p->line) != 0) {
 		if (p->line.opens)
 			depth++;
-		if (r > 0 && p->line.closes)
+		if (p->line.closes)
 			depth--;
 	}
 }
@@ -305,6 +304,7 @@ static void parse_top_directive(struct parse *p, int n)
 	if (n == WORDS_TOP_POOL || n == WORDS_TOP_LISTEN) {
 		if (parse_open(p, n == WORDS_TOP_POOL ? PARSE_POOL : PARSE_LISTEN) < 0) {
 			p->in = PARSE_TOP;
+			p->brace_due = false;
 			if (p->line.opens)
 				parse_skip_block(p);
 		}
@@ -394,6 +394,8 @@ static void parse_lines(struct parse *p)
 		p->brace_due = false;
 		if (r < 0) {
 			diag_at(&p->diag, line->line, line->bad_column, "%s; expected %s", line->bad, line->expected);
+			if (line->closes && p->in != PARSE_TOP)
+				parse_close(p);
 			if (line->opens)
 				parse_skip_block(p);
 		} else if (line->closes && p->in == PARSE_TOP) {

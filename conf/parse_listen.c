@@ -2,7 +2,6 @@
 #include "conf/parse_listen.h"
 
 #include <stdlib.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "conf/address.h"
@@ -47,7 +46,7 @@ static void parse_listen_bind_any(struct parse *p, struct conf_listener *l, uint
 	for (i = 0; i < 2; i++) {
 		if (sock_numeric(host[i], port, &ss, &size) < 0)
 			abort();	/* constants are numeric */
-		snprintf(text, sizeof(text), i ? "[%s]:%u" : "%s:%u", host[i], port);
+		sock_text((const struct sockaddr *)&ss, size, text, sizeof(text));
 		b = parse_listen_add_bind(p, l, text, &ss, size);
 		if (!b)
 			return;
