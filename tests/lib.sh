@@ -260,6 +260,8 @@ _children() {
 workers() { _children 'loadbalancer: worker' "$@"; }
 health_pid() { _children 'loadbalancer: health' "$@"; }
 count_workers() { workers | wc -l; }
+# How many descriptors these processes hold.
+count_fds() { local p all=() f; for p; do f=("/proc/$p/fd"/*); all+=("${f[@]}"); done; echo ${#all[@]}; }
 
 # --- clients ---
 
