@@ -54,7 +54,7 @@ static int ep, listener[2] = { -1, -1 }, signals;
 static struct conn *waiting;
 static uint64_t now_ns;
 
-static void die(const char *what)
+_Noreturn static void die(const char *what)
 {
 	fprintf(stderr, "backend: %s: %s\n", what, strerror(errno));
 	exit(1);
@@ -447,7 +447,7 @@ static void on_accept(int lfd)
 
 /* --- the process --- */
 
-static void usage(void)
+_Noreturn static void usage(void)
 {
 	fputs("usage: backend [--port N] [--unix PATH] [--host ADDRESS] [--name NAME] [--entries N] [--errors N]\n"
 	    "  [--health ok|silent|refuse|empty|garbage|404|500|302|nonewline|slow:MS|drip|negative|letters|overflow|\n"

@@ -86,7 +86,7 @@ static struct tally by_status[64], by_backend[64], by_why[32];
 static uint64_t latency[64 * 16];	/* log2 with 16 steps each, ns */
 static uint64_t latency_max;
 
-static void die(const char *what)
+_Noreturn static void die(const char *what)
 {
 	fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
 	exit(2);
@@ -273,14 +273,12 @@ static void answered(struct conn *c)
 {
 	char token[32], wanted[64];
 	size_t n;
-	const char *v;
 
 	snprintf(token, sizeof(token), "%llx", (unsigned long long)c->token);
-	v = header(c, "X-Token", &n);
 	const char *backend = header(c, "X-Backend", &n);
 	if (backend != NULL)
 		count(by_backend, 64, backend, n);
-	v = header(c, "X-Token", &n);
+	const char *v = header(c, "X-Token", &n);
 	unsigned status = (unsigned)atoi(c->head + 9);
 	if (status != expect)
 		fail(c, "status");
@@ -583,7 +581,7 @@ static void run(struct conn *c)
 	}
 }
 
-static void usage(void)
+_Noreturn static void usage(void)
 {
 	fputs("usage: load TARGET [-c N] [-n N | -d SECONDS] [--rate N] [--close] [--path PATH] [--mix] [--size N]\n"
 	    "  [--expect STATUS] [--timeout MS] [--strict] [--closed-ok]\n", stderr);
@@ -607,7 +605,7 @@ static void aim(const char *text)
 	if (colon != NULL && (size_t)(colon - text) < sizeof(address))
 		snprintf(address, sizeof(address), "%.*s", (int)(colon - text), text);
 	snprintf(host, sizeof(host), "%s:%d", address, atoi(colon ? colon + 1 : text));
-	if (address[0] == '[') {
+	if (address[0] == '[' && colon != NULL) {
 		address[strlen(address) - 1] = '\0';
 		in6->sin6_family = AF_INET6;
 		in6->sin6_port = htons((uint16_t)atoi(colon + 1));

@@ -186,7 +186,7 @@ static int dial(const char *text)
 	return s >= 0 && connect(s, (struct sockaddr *)&in4, sizeof(in4)) == 0 ? s : -1;
 }
 
-static void usage(void)
+_Noreturn static void usage(void)
 {
 	fputs("usage: raw TARGET [TEXT | -f FILE | -p MS | -w TEXT | -1 | -s | -k | -r | -t MS | -l BYTES | -q | -c N]...\n",
 	    stderr);
