@@ -322,9 +322,8 @@ fail:
 	return -1;
 }
 
-void proc_daemon_ready(int fd, int status, int keep_stderr)
+void proc_let_go(int keep_stderr)
 {
-	unsigned char byte = (unsigned char)status;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (null >= 0) {
@@ -335,6 +334,13 @@ void proc_daemon_ready(int fd, int status, int keep_stderr)
 		if (null > STDERR_FILENO)
 			close(null);
 	}
+}
+
+void proc_daemon_ready(int fd, int status, int keep_stderr)
+{
+	unsigned char byte = (unsigned char)status;
+
+	proc_let_go(keep_stderr);
 	while (write(fd, &byte, 1) < 0 && errno == EINTR)
 		;
 	close(fd);

@@ -35,8 +35,9 @@ void proc_pid_file_remove(const char *path, int fd);
 /* Detaches: fork, setsid, fork. Returns in the daemon with the write end of a pipe; the first parent waits for
  * one byte (exit status) on it, or for its end (status 1), and exits with it. -1 with errno. */
 int proc_daemon(void);
-/* Tells the waiting parent, and lets go of the terminal (stdin, stdout, stderr to /dev/null; stderr stays when
- * keep_stderr). */
+/* Lets go of the terminal: stdin, stdout, stderr to /dev/null; stderr stays when keep_stderr. */
+void proc_let_go(int keep_stderr);
+/* Tells the waiting parent, after proc_let_go(). Closes fd. */
 void proc_daemon_ready(int fd, int status, int keep_stderr);
 
 /* Closes every descriptor from `from` up that is not in keep[]. */

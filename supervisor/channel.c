@@ -1,0 +1,279 @@
+/*
+ * The supervisor's end of a worker's channel. Reads messages whose sender is unprivileged and
+ * perhaps taken over by an attacker: numbers are checked, descriptors are only passed on or closed.
+ */
+#include "supervisor/channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os/log.h"
+#include "supervisor/dispatch.h"
+#include "supervisor/hang.h"
+#include "supervisor/succession.h"
+
+#define CHANNEL_MARK	0	/* a message type that nobody else uses; see channel_count() */
+#define CHANNEL_BOUND	16	/* messages of one worker in one turn */
+
+static struct handoff_msg channel_in;	/* the message being read; too large for the stack's liking */
+
+static void channel_event(struct loop_fd *io, uint32_t events)
+{
+	struct worker *w = CONTAINER(io, struct worker, io);
+	struct supervisor *s = w->gen->s;
+
+	if (events & EPOLLOUT) {
+		w->full = false;
+		s->dispatch.stirred = true;
+		channel_watch(w);
+	}
+	if (events & EPOLLIN)
+		channel_receive(w);
+}
+
+int channel_open(struct worker *w)
+{
+	if (handoff_pair(w->channel) < 0)
+		return -1;
+	w->io.fd = w->channel[0];
+	w->io.cb = channel_event;
+	w->events = EPOLLIN;
+	if (loop_add(&w->gen->s->loop, &w->io, w->events) < 0) {
+		int err = errno;
+
+		close(w->channel[0]);
+		close(w->channel[1]);
+		w->channel[0] = w->channel[1] = -1;
+		errno = err;
+		return -1;
+	}
+	return 0;
+}
+
+void channel_close(struct worker *w)
+{
+	if (w->channel[0] < 0)
+		return;
+	/* Explicitly: a child forked a moment ago may still hold a copy. */
+	loop_del(&w->gen->s->loop, &w->io);
+	close(w->channel[0]);
+	close(w->channel[1]);
+	w->channel[0] = w->channel[1] = w->io.fd = -1;
+}
+
+/* One control message. A new log file travels with HANDOFF_REOPEN: a worker may not open it itself. */
+static int channel_say(struct worker *w, enum handoff_type type)
+{
+	struct handoff_msg *m = &w->gen->s->dispatch.part;
+
+	memset(&m->head, 0, sizeof(m->head));
+	m->head.type = (uint16_t)type;
+	m->head.generation = w->gen->number;
+	if (type == HANDOFF_REOPEN && log_is_file()) {
+		memset(&m->rec[0], 0, sizeof(m->rec[0]));
+		m->fd[0] = log_fd();
+		m->head.count = 1;
+	}
+	return handoff_send(w->channel[0], m);
+}
+
+static void channel_flush(struct worker *w)
+{
+	static const enum handoff_type order[] = { HANDOFF_REOPEN, HANDOFF_RETIRE, HANDOFF_STOP };
+	unsigned i;
+
+	for (i = 0; i < sizeof(order) / sizeof(order[0]) && w->pending; i++) {
+		if (!(w->pending & 1u << order[i]))
+			continue;
+		if (channel_say(w, order[i]) < 0) {
+			w->full = true;
+			return;
+		}
+		w->pending &= ~(1u << order[i]);
+	}
+}
+
+void channel_tell(struct worker *w, enum handoff_type type)
+{
+	if (w->channel[0] < 0)
+		return;
+	w->pending |= 1u << type;
+	w->told |= 1u << type;
+	channel_watch(w);
+}
+
+void channel_watch(struct worker *w)
+{
+	struct supervisor *s = w->gen->s;
+	uint32_t events = 0;
+
+	if (w->channel[0] < 0)
+		return;
+	if (!w->full)
+		channel_flush(w);
+	if (w->full)
+		events |= EPOLLOUT;
+	/* Connections come back from retiring workers: not while there is no place for them. */
+	if (!(s->dispatch.gated && w->gen->state == GENERATION_RETIRING))
+		events |= EPOLLIN;
+	if (events != w->events && loop_mod(&s->loop, &w->io, events) == 0)
+		w->events = events;
+}
+
+/* ---- what workers say ---- */
+
+static void channel_ready(struct worker *w)
+{
+	struct supervisor *s = w->gen->s;
+
+	if (w->pid == 0 || w->ready)
+		return;
+	w->ready = true;
+	hang_reset(w);
+	if (w->gen->state != GENERATION_RETIRING)
+		atomic_store_explicit(&s->table.worker[w->slot].slot, SHM_SLOT_SERVING, memory_order_relaxed);
+	s->dispatch.stirred = true;
+	log_debug("worker %u (pid %d) is ready", w->slot, (int)w->pid);
+}
+
+/* Connections handed back: to the generation that serves now, where the same listener may be another row. */
+static void channel_returned(struct worker *w, struct handoff_msg *m)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < m->head.count; i++) {
+		int row = succession_translate(w->gen, m->rec[i].listener);
+
+		if (row < 0 || w->gen->s->succession.stop != STOP_NOT) {
+			close(m->fd[i]);
+			continue;
+		}
+		m->rec[n] = m->rec[i];
+		m->rec[n].listener = (uint16_t)row;
+		m->fd[n++] = m->fd[i];
+	}
+	m->head.count = (uint16_t)n;
+	dispatch_give(w->gen->s, m, w);
+}
+
+static void channel_close_fds(const struct handoff_msg *m)
+{
+	unsigned i;
+
+	for (i = 0; i < m->head.count; i++)
+		close(m->fd[i]);
+}
+
+static void channel_message(struct worker *w, struct handoff_msg *m)
+{
+	switch (m->head.type) {
+	case HANDOFF_CONNS:
+		channel_returned(w, m);
+		return;
+	case HANDOFF_READY:
+		channel_ready(w);
+		break;
+	default:
+		log_warn("worker %u sent a message of unknown type %u", w->slot, m->head.type);
+		break;
+	}
+	channel_close_fds(m);
+}
+
+bool channel_receive(struct worker *w)
+{
+	struct supervisor *s = w->gen->s;
+	unsigned n;
+
+	/* A dead worker's messages are read to their end, however many: nobody adds to them. */
+	for (n = 0; n < CHANNEL_BOUND || w->pid == 0; n++) {
+		if (s->dispatch.round.head.count && w->gen->state == GENERATION_RETIRING)
+			return false;
+		switch (handoff_recv(w->channel[0], &channel_in)) {
+		case 1:
+			channel_message(w, &channel_in);
+			break;
+		case 0:	/* cannot be: we hold the other end */
+			return true;
+		default:
+			if (errno == EBADMSG) {
+				log_warn("worker %u: a message was malformed, or no descriptors were free for it: dropped",
+					 w->slot);
+				break;
+			}
+			return errno == EAGAIN;
+		}
+	}
+	return false;
+}
+
+/* ---- what a worker has not taken ---- */
+
+bool channel_take_back(struct worker *w)
+{
+	struct supervisor *s = w->gen->s;
+	_Atomic uint64_t *handed = &s->table.worker[w->slot].handed;
+
+	for (;;) {
+		if (s->dispatch.round.head.count || !dispatch_has_room(s, w))
+			return false;
+		switch (handoff_recv(w->channel[1], &channel_in)) {
+		case 1:
+			break;
+		case 0:
+			return true;
+		default:
+			if (errno == EBADMSG)
+				continue;
+			return errno == EAGAIN;
+		}
+		if (channel_in.head.type != HANDOFF_CONNS)
+			break;
+		atomic_store_explicit(handed, atomic_load_explicit(handed, memory_order_relaxed) - channel_in.head.count,
+				      memory_order_relaxed);
+		channel_returned(w, &channel_in);
+	}
+	/* A word to a worker that hangs, which it has yet to hear: it goes to the end of the queue. */
+	channel_close_fds(&channel_in);
+	if (w->pid != 0)
+		channel_tell(w, (enum handoff_type)channel_in.head.type);
+	return false;
+}
+
+uint64_t channel_count(struct worker *w)
+{
+	struct handoff_msg *mark = &w->gen->s->dispatch.part;
+	bool marked = false;
+	uint64_t n = 0;
+
+	/*
+	 * The queue is turned round once: each message is taken from the one end and sent again on the
+	 * other, until the mark comes by. It goes in as soon as there is room for it, which is after the
+	 * first message at the latest.
+	 */
+	for (;;) {
+		if (!marked) {
+			memset(&mark->head, 0, sizeof(mark->head));
+			mark->head.type = CHANNEL_MARK;
+			marked = handoff_send(w->channel[0], mark) == 0;
+		}
+		switch (handoff_recv(w->channel[1], &channel_in)) {
+		case 1:
+			break;
+		case 0:
+			return n;
+		default:
+			if (errno == EBADMSG)
+				continue;
+			return n;
+		}
+		if (channel_in.head.type == CHANNEL_MARK)
+			return n;
+		if (channel_in.head.type == HANDOFF_CONNS && handoff_send(w->channel[0], &channel_in) == 0)
+			n += channel_in.head.count;
+		/* Words to the dead worker go with it: its successor starts with the present log, and is told anew. */
+		channel_close_fds(&channel_in);
+	}
+}

@@ -1,0 +1,28 @@
+/*
+ * The supervisor's end of a worker's channel: what is said to a worker, what it says.
+ */
+#ifndef SUPERVISOR_CHANNEL_H
+#define SUPERVISOR_CHANNEL_H
+
+#include "supervisor/state.h"
+
+/* Makes the pair and registers our end. 0, or -1 with errno. */
+int channel_open(struct worker *w);
+void channel_close(struct worker *w);
+
+/* Says it now, or as soon as there is room. */
+void channel_tell(struct worker *w, enum handoff_type type);
+/* Registers for what is waited for at the moment: room, messages. */
+void channel_watch(struct worker *w);
+
+/* Reads what the worker sent, as far as its connections find a place. Returns whether nothing is left. */
+bool channel_receive(struct worker *w);
+/*
+ * Takes from the worker's own end what it has not received and gives it to others, as far as they have room.
+ * For a worker that is dead, or hangs. Returns whether nothing is left.
+ */
+bool channel_take_back(struct worker *w);
+/* How many connections wait in the channel of a worker that is dead. */
+uint64_t channel_count(struct worker *w);
+
+#endif

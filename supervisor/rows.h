@@ -1,0 +1,25 @@
+/*
+ * Rows of the table for pools and servers, found by identity: a pool by its name, a server by its
+ * pool and its name. So figures and verdicts outlive reloads.
+ */
+#ifndef SUPERVISOR_ROWS_H
+#define SUPERVISOR_ROWS_H
+
+#include "supervisor/state.h"
+
+/*
+ * Gives every pool and server of `conf` its row: the one it has, or a free one, which is cleared. 0, or -1 with
+ * a message in err[size]; the table is then as it was.
+ */
+int rows_assign(struct table *t, struct conf *conf, uint32_t generation, char *err, size_t size);
+/* When the generation comes to serve: rows that were there before get its values, and are marked as used by it.
+ * Not earlier, so that rows_undo() knows which ones were there. */
+void rows_publish(struct table *t, const struct conf *conf, uint32_t generation);
+/* Writes addresses that need no resolving. Only while there is no health process. */
+void rows_addresses(struct table *t, const struct conf *conf);
+/* Frees the rows that no generation from `oldest` on uses. */
+void rows_free(struct table *t, uint32_t oldest);
+/* Frees the rows that only this generation used, which never came to serve. */
+void rows_undo(struct table *t, uint32_t generation);
+
+#endif
