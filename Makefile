@@ -15,6 +15,8 @@ VERSION ?= 0.1.0
 PREFIX  ?= /usr/local
 FUZZ_SECONDS ?= 30
 JOBS    ?= 4
+# V=1 shows the commands.
+Q = $(if $(V),,@echo "  $@" ; )
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Werror
 CFLAGS  ?= -O2 -g
@@ -41,32 +43,32 @@ loadbalancer lbctl: %: $(BUILD)/%
 	@cp -f $< $@
 
 $(BUILD)/loadbalancer: $(OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ)
 
 $(BUILD)/lbctl: $(CTL) $(BUILD)/core.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/core.a: $(CORE)
 	@rm -f $@
-	$(AR) rc $@ $(CORE)
+	$(Q)$(AR) rc $@ $(CORE)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # --- tests ---
 
 $(BUILD)/tools/backend: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/demo/*.c))
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(BUILD)/core.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 tools: $(TOOLS)
 
@@ -93,7 +95,7 @@ fuzz:
 
 $(BUILD)/bin/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/core.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^
 
 lint:
 	@tests/house/need.sh clang-tidy cppcheck shellcheck mandoc

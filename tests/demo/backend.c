@@ -52,6 +52,8 @@ static bool silent, reset_all;
 static FILE *request_log;
 static int ep, listener[2] = { -1, -1 }, signals;
 static struct conn *waiting;
+static struct conn **by_fd;		/* all connections */
+static int by_fd_room;
 static uint64_t now_ns;
 
 _Noreturn static void die(const char *what)
@@ -108,6 +110,7 @@ static void finish(struct conn *c)
 		struct linger l = { .l_onoff = 1, .l_linger = 0 };
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
 	}
+	by_fd[c->fd] = NULL;
 	close(c->fd);
 	c->fd = -1;	/* freed at the end of the turn of the loop, by whoever called */
 }
@@ -419,10 +422,15 @@ static void on_accept(int lfd)
 		int one = 1, fd = accept4(lfd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0)
 			return;
+		if (fd >= by_fd_room) {
+			by_fd = answer_grow(by_fd, sizeof(struct conn *) * (size_t)(2 * fd));
+			by_fd_room = 2 * fd;
+		}
 		struct conn *c = calloc(1, sizeof(*c));
 		if (c == NULL || (c->in = malloc(REQUEST_MAX)) == NULL)
 			die("memory");
 		c->fd = fd;
+		by_fd[fd] = c;
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		if (tcp_mode != NULL) {
 			c->state = TUNNEL;
