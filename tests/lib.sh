@@ -18,7 +18,7 @@
 #	stop_lb [SIGNAL]		TERM unless told otherwise; sets LB_STATUS to its exit status
 #	run_lb ARG...			runs it to its end (10 s): sets STATUS, OUT, ERR; for bad arguments
 #	workers, health_pid		pids, from the process titles
-#	req [CURL ARG...] URL|/PATH	curl to the balancer: sets CODE, BODY, HEAD, CURL (curl's exit status)
+#	req [CURL ARG...] URL|/PATH	curl, to the balancer: sets CODE, BODY, HEAD, CURL (curl's exit status)
 #	wait_for SECONDS COMMAND...	until it succeeds; false after SECONDS
 #	ok TEXT COMMAND... / is GOT WANT TEXT / like GOT REGEX TEXT / skip TEXT / diag TEXT
 
@@ -251,7 +251,7 @@ run_lb() {
 # Children of the balancer whose title matches; one pid a line.
 _children() {
 	local c pid
-	read -r c 2>/dev/null <"/proc/${2:-$LB_PID}/task/${2:-$LB_PID}/children" || return 0
+	read -r c 2>/dev/null <"/proc/${2:-$LB_PID}/task/${2:-$LB_PID}/children" || [ -n "$c" ] || return 0
 	for pid in $c; do
 		tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -q "$1" && echo "$pid"
 	done
@@ -266,11 +266,8 @@ count_fds() { local p all=() f; for p; do f=("/proc/$p/fd"/*); all+=("${f[@]}");
 # --- clients ---
 
 req() {
-	local args=() a
-	for a; do
-		[[ $a == /* && ! -e $a ]] && a=http://127.0.0.1:$PORT$a
-		args+=("$a")
-	done
+	local args=("$@") last=${!#}
+	[[ $last == /* ]] && args[-1]=http://127.0.0.1:$PORT$last
 	CODE=$(curl -sS --max-time 20 -o "$TMP/body" -D "$TMP/head" -w '%{http_code}' "${args[@]}" 2>"$TMP/curl.err")
 	CURL=$?
 	BODY=$(tr -d '\0' 2>/dev/null <"$TMP/body") HEAD=$(tr -d '\r' 2>/dev/null <"$TMP/head")
