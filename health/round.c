@@ -127,6 +127,15 @@ static void settle(struct round_server *s)
 		r->settled();
 }
 
+/* Nothing is known of a server that will be probed, so it is too early to say that none is up. */
+static bool has_unknown(const struct round_pool *p)
+{
+	for (unsigned i = 0; i < p->conf->nservers; i++)
+		if (p->server[i].verdict.now == SHM_UNKNOWN && !p->server[i].maint)
+			return true;
+	return false;
+}
+
 /* `before` is the verdict that stood; s->verdict and *news are what there is now. */
 static void announce(struct round_server *s, uint32_t before, struct publish_news *news)
 {
@@ -147,7 +156,7 @@ static void announce(struct round_server *s, uint32_t before, struct publish_new
 	struct tell_news tell = {
 		.pool = p->conf->name, .server = s->conf->name, .before = before, .now = now,
 		.outcome = news->outcome, .status = news->status, .up = p->up, .total = p->conf->nservers,
-		.lasted_ns = lasted, .now_ns = news->now_ns,
+		.none_left = now == SHM_DOWN && !p->up && !has_unknown(p), .lasted_ns = lasted, .now_ns = news->now_ns,
 		.again_ns = now != SHM_DOWN ? 0 : is_checked(s) ? p->conf->check.down_interval_ns : UNCHECKED_NS,
 	};
 	if (now != before)

@@ -29,12 +29,6 @@ static const char *reason(const struct tell_news *n, char *buf, size_t room)
 	return buf;
 }
 
-static void pool_line(const struct tell_news *n)
-{
-	if (n->now == SHM_DOWN && n->up == 0)
-		log_error("pool %s: no server is up, requests are answered with an error until one is", n->pool);
-}
-
 void tell_change(struct tell *t, const struct tell_news *n)
 {
 	char why[96], again[64] = "";
@@ -55,7 +49,8 @@ void tell_change(struct tell *t, const struct tell_news *n)
 		    SECONDS(n->lasted_ns), n->up, n->total);
 	else if (n->now == SHM_UP)
 		log_info("server %s/%s is up; %u of %u servers up", n->pool, n->server, n->up, n->total);
-	pool_line(n);
+	if (n->none_left)
+		log_error("pool %s: no server is up, requests are answered with an error until one is", n->pool);
 }
 
 void tell_rest(struct tell *t, const struct tell_news *n)

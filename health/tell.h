@@ -4,6 +4,8 @@
 #ifndef HEALTH_TELL_H
 #define HEALTH_TELL_H
 
+#include <stdbool.h>
+
 #include "health/bucket.h"
 #include "shm_stats.h"
 
@@ -20,6 +22,7 @@ struct tell_news {
 	enum shm_outcome outcome;
 	unsigned status;		/* HTTP status; 0: none */
 	unsigned up, total;		/* servers of the pool */
+	bool none_left;			/* this one was the pool's last */
 	uint64_t lasted_ns;		/* how long the verdict before stood */
 	uint64_t again_ns;		/* until it is looked at again; 0: not said */
 	uint64_t now_ns;
