@@ -45,7 +45,7 @@ struct conf_server {
 	struct sockaddr_storage addr;
 	socklen_t addr_size;		/* 0: a name, to be resolved by health */
 	uint32_t weight;		/* 1..256; 1 */
-	uint32_t maxconn;		/* 0: no limit */
+	uint32_t maxconn;		/* 0: no limit. Always: it gets its word when workers keep to it */
 	bool backup;
 	uint32_t row;			/* in the table; set by the supervisor before it forks */
 };

@@ -106,7 +106,6 @@ const struct words_entry words_check[] = {
 
 const struct words_entry words_server[] = {
 	UINT("weight", conf_server, weight, 1, 256),
-	{ "maxconn", WORDS_UINT, AT(conf_server, maxconn), 1, 1000000, "unlimited", 0, NULL, NULL },
 	{ "backup", WORDS_FLAG, AT(conf_server, backup), 0, 0, NULL, 0, NULL, NULL },
 	END
 };

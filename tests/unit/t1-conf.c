@@ -188,9 +188,9 @@ static const char everything[] =
     "route path \"/a{b\" to b\n}\n"
     "pool a {\nbalance round-robin\ncheck http /x?y=z timeout 3s every 4s or 100 requests rise 2 fall 3 down-every 1s\n"
     "retries 0\nconnect-timeout 1s\nanswer-timeout 2s\nstall-timeout 3s\nkeepalive-timeout 4s\nkeepalive-max 0\n"
-    "server one 10.0.0.1:80 weight 256 maxconn 1000000 backup\nserver \"two#2\" [::1]:80 backup\nserver three app.example.org:1\n"
+    "server one 10.0.0.1:80 weight 256 backup\nserver \"two#2\" [::1]:80 backup\nserver three app.example.org:1\n"
     "server 4 \"unix:/run/with blank\" weight 1\n}\n"
-    "pool b {\nretries 1000\nserver one 1 maxconn unlimited\n}\n"
+    "pool b {\nretries 1000\nserver one 1\n}\n"
     "listen second {\nmode tcp\nbind 10.1.1.1:80\nbind 10.1.1.2:82\nto b\nmax-body unlimited\n}\n";
 
 static void test_everything(void)
@@ -221,11 +221,11 @@ static void test_everything(void)
 	    p->check.down_interval_ns == CONF_SECOND && p->check.requests == 100 && p->check.rise == 2 && p->check.fall == 3, "the check");
 	ok(p->retries == 0 && p->connect_timeout_ns == CONF_SECOND && p->answer_timeout_ns == 2 * CONF_SECOND &&
 	    p->stall_timeout_ns == 3 * CONF_SECOND && p->keepalive_ns == 4 * CONF_SECOND && p->keepalive_max == 0, "the pool");
-	ok(p->nservers == 4 && p->server[0].weight == 256 && p->server[0].maxconn == 1000000 && p->server[0].backup &&
+	ok(p->nservers == 4 && p->server[0].weight == 256 && p->server[0].backup &&
 	    p->server[1].backup && p->server[1].addr.ss_family == AF_INET6 && p->server[2].addr_size == 0 &&
 	    strcmp(p->server[2].host, "app.example.org") == 0 && strcmp(p->server[3].path, "/run/with blank") == 0 &&
 	    !p->server[3].host, "its servers");
-	ok(c->pool[1].server[0].maxconn == 0 && c->pool[1].retries == 1000, "the other pool");
+	ok(c->pool[1].retries == 1000, "the other pool");
 	ok(c->listener[1].mode == CONF_MODE_TCP && c->listener[1].pool == 1 && c->listener[1].max_body == UINT64_MAX, "the other listener");
 	conf_free(c);
 
@@ -305,8 +305,6 @@ static const struct bad bads[] = {
 	{ "pool p {\nserver a 1 weight 257\n}\n" LISTEN, "F:2:19: \"257\" is out of range; expected a number from 1 to 256\n" },
 	{ "pool p {\nserver a 1 weight 4294967297\n}\n" LISTEN,
 	    "F:2:19: \"4294967297\" is out of range; expected a number from 1 to 256\n" },
-	{ "pool p {\nserver a 1 maxconn 0\n}\n" LISTEN,
-	    "F:2:20: \"0\" is out of range; expected a number from 1 to 1000000 or unlimited\n" },
 	{ "pool p {\nserver a 1 weight 2 weight 2\n}\n" LISTEN,
 	    "F:2:21: \"weight\" again; expected it once, it is already in column 12\n" },
 	{ "pool p {\nserver a 1\nbalance least-conections\n}\n" LISTEN,
