@@ -42,21 +42,21 @@ static int parse_pool_or(struct parse *p, unsigned *i, struct conf_check *k)
 static void parse_pool_check_times(struct parse *p, struct conf_check *k, const unsigned given[static WORDS_MAX])
 {
 	char time[VALUE_TEXT_MAX];
-	unsigned column = p->line.word[0].column;
 
 	if (!given[WORDS_CHECK_TIMEOUT] && k->timeout_ns > k->interval_ns / 2)
 		k->timeout_ns = k->interval_ns / 2 / CONF_MS * CONF_MS;
 	if (!given[WORDS_CHECK_DOWN_EVERY] && k->down_interval_ns > k->interval_ns)
 		k->down_interval_ns = k->interval_ns;
+	/* What follows the interval fits it, so these were said. */
 	if (k->timeout_ns >= k->interval_ns) {
-		column = given[WORDS_CHECK_TIMEOUT];
-		diag_at(&p->diag, p->line.line, column, "the check's timeout is not below its interval; expected less than %s",
+		diag_at(&p->diag, p->line.line, given[WORDS_CHECK_TIMEOUT],
+		    "the check's timeout is not below its interval; expected less than %s",
 		    value_time_text(time, k->interval_ns));
 	}
 	if (k->down_interval_ns > k->interval_ns) {
-		column = given[WORDS_CHECK_DOWN_EVERY];
-		diag_at(&p->diag, p->line.line, column, "servers that are down would be probed less often than others; "
-		    "expected at most %s", value_time_text(time, k->interval_ns));
+		diag_at(&p->diag, p->line.line, given[WORDS_CHECK_DOWN_EVERY],
+		    "servers that are down would be probed less often than others; expected at most %s",
+		    value_time_text(time, k->interval_ns));
 	}
 }
 

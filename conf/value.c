@@ -60,7 +60,7 @@ static int value_digits(const char **text, uint64_t *v)
 
 static int value_with_unit(const char *text, const struct value_unit *unit, uint64_t *v)
 {
-	uint64_t n;
+	uint64_t n = 0;
 	int err = value_digits(&text, &n) < 0 ? errno : 0;
 
 	if (err == EINVAL)

@@ -160,7 +160,7 @@ const char *words_table_list(char buf[static WORDS_TEXT_MAX], const struct words
 	const char *choice[WORDS_MAX + 1];
 	int i;
 
-	for (i = 0; table[i].name && i < WORDS_MAX; i++)
+	for (i = 0; i < WORDS_MAX && table[i].name; i++)
 		choice[i] = table[i].name;
 	choice[i] = NULL;
 	return words_list(buf, choice);

@@ -4,12 +4,12 @@
 
 new_port P
 
-# good TEXT ARGUMENT...: -t says nothing and starts nothing; -T's output reads back and prints the same.
+# good TEXT ARGUMENT...: -t says so and starts nothing; -T's output reads back and prints the same.
 good() {
 	local text=$1 first
 	shift
 	run_lb -t "$@"
-	is "$STATUS$ERR" 0 "$text: it is good"
+	like "$STATUS $ERR" '^0 .*good$' "$text: it is good"
 	run_lb -T "$@"
 	first=$OUT
 	is "$STATUS$ERR" 0 '  and can be printed'

@@ -160,9 +160,12 @@ static void test_command_line(void)
 	options(&o, "1234 8080 8081 8080 [::1]:80 8080 unix:/run/a#b.sock -R 7 -p /x");
 	c = conf_load(&o, stdout);
 	conf_options_free(&o);
-	if (!ok(c && c->seed && !c->file && c->workers == 4 && c->npools == 1 && c->nlisteners == 1 && c->max_servers == 1024 &&
-	    strcmp(c->pid_file, "/x") == 0, "the seed's command line"))
+	if (!c) {
+		ok(false, "the seed's command line is taken");
 		return;
+	}
+	ok(c->seed && !c->file && c->workers == 4 && c->npools == 1 && c->nlisteners == 1 && c->max_servers == 1024 &&
+	    strcmp(c->pid_file, "/x") == 0, "the seed's command line");
 	ok(strcmp(c->pool->balance, "least-requests") == 0 && c->pool->check.kind == CONF_CHECK_SEED &&
 	    strcmp(c->pool->check.path, "/healthcheck") == 0 && c->pool->check.requests == 7 &&
 	    c->pool->check.interval_ns == 5 * CONF_SECOND && c->pool->check.timeout_ns == 2 * CONF_SECOND &&
@@ -192,7 +195,8 @@ static void test_long_names(void)
 	ok(conf_options(&o, 5, argv, stdout) == 0, "long paths");
 	c = conf_load(&o, stdout);
 	conf_options_free(&o);
-	if (!ok(c != NULL, "are taken"))
+	ok(c != NULL, "are taken");
+	if (!c)
 		return;
 	is_str(c->pool->server[0].name, "00000000000000000000000000000000000000000000000000000/a_b", "the end of it is the name");
 	is_str(c->pool->server[1].name, "00000000000000000000000000000000000000000000000000000/a_b#2", "of the same again too");
