@@ -35,6 +35,7 @@ unset UNDER_GUARD
 
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/lbtest.XXXXXX") || exit 2
 chmod 755 "$TMP"
+export LC_ALL=C
 TESTS=0 FAILED=0
 LB_PIDS=() LB_LOGS=() BACKEND_PIDS=()
 # Sanitizers: leaks are looked for in children too, a finding ends the process with a status of its own.
@@ -90,6 +91,7 @@ finish() {
 		ok "nothing of balancer $pid in /dev/shm" _no_shm "$pid"
 	done
 	for log in "${LB_LOGS[@]}"; do
+		grep -Eqs "killed by signal (4|6|7|8|11) " "$log" && { _result 1 "no child crashed"; grep -E "killed by signal" "$log" | head -5 | sed "s/^/# /"; }
 		if grep -Eqs 'AddressSanitizer|LeakSanitizer|runtime error:' "$log"* ; then
 			_result 1 "no complaint of a sanitizer"
 			grep -Ehs -A25 'AddressSanitizer|LeakSanitizer|runtime error:' "$log"* | head -60 | sed 's/^/# /'
@@ -173,7 +175,7 @@ _backend() {	# VAR
 	BACKEND_PIDS+=($!)
 	wait_for 5 _backend_up "$out" "$!" || { diag "backend $1 did not start: $(cat "$TMP/$1.err")"; return 1; }
 }
-_backend_up() { _gone "$2" || grep -q ^listening "$1"; }
+_backend_up() { _gone "$2" || grep -qs ^listening "$1"; }
 
 start_backend() {
 	local var=$1 port
@@ -278,6 +280,11 @@ req() {
 raw() { "$TESTBIN/raw" "127.0.0.1:$PORT" "$@"; }
 load() { "$TESTBIN/load" "127.0.0.1:$PORT" "$@"; }
 # One figure of load's line: field NAME LINE
-field() { local v=${2##*\"$1\":}; v=${v%%[,\}]*}; echo "${v//\"/}"; }
+field() {
+	local v=${2##*\"$1\":}
+	[ "$v" = "$2" ] && { echo 0; return; }
+	v=${v%%[,\}]*}
+	echo "${v//\"/}"
+}
 
 ALL_DOWN=$'HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n'

@@ -50,7 +50,7 @@ for mode in copy splice; do
 	# A client that does not read: the server is made to wait, the worker holds a bounded window.
 	pids=()
 	for ((i = 0; i < 20; i++)); do
-		raw -l 100 "GET /bytes/$size HTTP/1.1\r\nHost: x\r\n\r\n" -w nothing -t 3000 >"$TMP/slow.$i" &
+		"$TESTBIN/raw" "127.0.0.1:$PORT" -l 100 "GET /bytes/$size HTTP/1.1\r\nHost: x\r\n\r\n" -w nothing -t 3000 >"$TMP/slow.$i" &
 		pids+=($!)
 	done
 	busy() { [ "$(count_fds "$worker")" -ge 40 ]; }

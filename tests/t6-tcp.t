@@ -63,10 +63,10 @@ start_conf <"$TMP/conf"
 
 for mode in copy splice; do
 	[ $mode = copy ] && PORT=$ECHO_COPY || PORT=$ECHO_SPLICE
-	is "$(raw 'hello \x00\xff\x01 world' -w world -s | od -An -c | xargs)" "h e l l o \0 377 001 w o r l d" "$mode: bytes of all kinds come back; both ends close"
+	is "$(raw 'hello \x00\xff\x01 world' -w world -s | od -An -v -t x1 | xargs)" "68 65 6c 6c 6f 20 00 ff 01 20 77 6f 72 6c 64" "$mode: bytes of all kinds come back; both ends close"
 	is "$(raw -q -f "$TMP/big" -s)" "$(cksum <"$TMP/big")" "$mode: 30 MB there and back"
 	is "$(raw -1 'one by one' -w one -s)" "one by one" "$mode: byte by byte"
-	raw 'x' -w x -r
+	raw x -w x -r >"$TMP/null"
 	[ $mode = copy ] && PORT=$DIGEST_COPY || PORT=$DIGEST_SPLICE
 	is "$(raw -f "$TMP/big" -s)" "$(cksum <"$TMP/big")" "$mode: half-close: the answer comes after our end"
 	is "$(raw -s)" "4294967295 0" "$mode: half-close at once"
@@ -113,6 +113,9 @@ diag "worker descriptors: before $base, after $(worker_fds)"
 
 # with the seed's command line
 stop_lb
-start_lb -m tcp @ "$E1"
-is "$(raw 'plain' -w plain -s)" plain "-m tcp on the command line"
+start_backend H1
+start_lb -m tcp @ "$H1"
+req /plain
+is "$BODY" "H1 GET /plain" "-m tcp on the command line; the probe is still /healthcheck"
+like "$(load -n 300 -c 8 --mix --strict)" '"ok":300,"failed":0' "300 mixed requests through it"
 finish
