@@ -100,7 +100,11 @@ static void on_channel(struct loop_fd *h, uint32_t events)
 			leave(false);
 			break;
 		case HANDOFF_REOPEN:
-			log_reopen();
+			/* A file comes along opened: we may not open it ourselves. */
+			if (m.head.count == 1)
+				log_adopt(m.fd[0]);
+			else
+				log_reopen();
 			break;
 		case HANDOFF_READY:
 			break;

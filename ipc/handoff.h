@@ -19,7 +19,7 @@ enum handoff_type {
 	HANDOFF_CONNS = 1,	/* S->W: new or moved client connections. W->S: connections handed back */
 	HANDOFF_READY = 2,	/* W->S: set up, serving */
 	HANDOFF_RETIRE = 3,	/* S->W: finish, hand back, exit */
-	HANDOFF_REOPEN = 4,	/* S->W: reopen logs */
+	HANDOFF_REOPEN = 4,	/* S->W: reopen logs; a log file comes along, opened anew: one descriptor, its record is 0 */
 	HANDOFF_STOP = 5,	/* S->W: shutting down: finish what is in flight, close idle ones, exit */
 };
 

@@ -254,7 +254,7 @@ static bool read_request(struct session *s)
 	bool fresh = s->c.in && s->head == NULL;	/* bytes that came behind the last request */
 	enum exchange_result r;
 
-	for (;; fresh = true) {
+	for (;;) {
 		if (fresh) {
 			if (s->head == NULL) {
 				s->head = slab_take(&heads);
@@ -310,6 +310,7 @@ static bool read_request(struct session *s)
 			session_close(s);
 			return false;
 		}
+		fresh = n > 0;	/* a connection that was handed back by a predecessor may have nothing yet */
 	}
 }
 
@@ -419,9 +420,11 @@ void session_sweep(void)
 		next = s->next;
 		if (s->phase != SESSION_IDLE || s->c.in)
 			continue;
-		if (worker.stopping)
-			session_close(s);
-		else if (!hand_back(s))
+		if (worker.stopping) {
+			/* Not closed unseen: a request may lie in the socket. read_request() closes when none does. */
+			s->c.rd = true;
+			session_yield(s);
+		} else if (!hand_back(s))
 			return;		/* the channel is full: when it takes more we come again */
 	}
 }
