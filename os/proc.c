@@ -175,7 +175,7 @@ int proc_drop(const struct proc_identity *id)
 	gid_t rgid, egid, sgid;
 
 	if (id->change) {
-		if (setgroups(1, &id->gid) < 0 || setresgid(id->gid, id->gid, id->gid) < 0 ||
+		if (setgroups(0, NULL) < 0 || setresgid(id->gid, id->gid, id->gid) < 0 ||
 		    setresuid(id->uid, id->uid, id->uid) < 0)
 			return -1;
 		if (getresuid(&ruid, &euid, &suid) < 0 || getresgid(&rgid, &egid, &sgid) < 0)
