@@ -45,6 +45,8 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
 # --- assertions ---
 
 diag() { printf '%s\n' "$*" | sed 's/^/# /'; }
+# The same where people see it under prove: what went wrong.
+complain() { diag "$@" >&2; }
 
 _result() {	# 0|1 TEXT
 	TESTS=$((TESTS + 1))
@@ -52,6 +54,7 @@ _result() {	# 0|1 TEXT
 		echo "ok $TESTS - $2"
 	else
 		echo "not ok $TESTS - $2"
+		echo "# $0: not ok $TESTS - $2" >&2
 		FAILED=$((FAILED + 1))
 	fi
 	return "$1"
@@ -61,23 +64,23 @@ ok() {
 	local text=$1 rc=0
 	shift
 	"$@" || rc=1
-	_result $rc "$text" || { diag "failed: $*"; return 1; }
+	_result $rc "$text" || { complain "failed: $(head -n 1 <<<"$*" | cut -c 1-200)"; return 1; }
 }
 
 is() {
 	[ "$1" = "$2" ]
-	_result $? "$3" || { diag "got:  $(printf %q "$1")"; diag "want: $(printf %q "$2")"; return 1; }
+	_result $? "$3" || { complain "got:  $(printf %q "$1")"; complain "want: $(printf %q "$2")"; return 1; }
 }
 
 like() {
 	[[ $1 =~ $2 ]]
-	_result $? "$3" || { diag "got:  $(printf %q "$1")"; diag "want: $2"; return 1; }
+	_result $? "$3" || { complain "got:  $(printf %q "$1")"; complain "want: $2"; return 1; }
 }
 
 # between GOT LOW HIGH TEXT
 between() {
 	[ "$1" -ge "$2" ] 2>/dev/null && [ "$1" -le "$3" ]
-	_result $? "$4" || { diag "got $1, want $2..$3"; return 1; }
+	_result $? "$4" || { complain "got $1, want $2..$3"; return 1; }
 }
 
 skip() { TESTS=$((TESTS + 1)); echo "ok $TESTS # SKIP $1"; }
@@ -91,10 +94,10 @@ finish() {
 		ok "nothing of balancer $pid in /dev/shm" _no_shm "$pid"
 	done
 	for log in "${LB_LOGS[@]}"; do
-		grep -Eqs "killed by signal (4|6|7|8|11) " "$log" && { _result 1 "no child crashed"; grep -E "killed by signal" "$log" | head -5 | sed "s/^/# /"; }
+		grep -Eqs "killed by signal (4|6|7|8|11) " "$log" && { _result 1 "no child crashed"; grep -E "killed by signal" "$log" | head -5 | sed "s/^/# /" >&2; }
 		if grep -Eqs 'AddressSanitizer|LeakSanitizer|runtime error:' "$log"* ; then
 			_result 1 "no complaint of a sanitizer"
-			grep -Ehs -A25 'AddressSanitizer|LeakSanitizer|runtime error:' "$log"* | head -60 | sed 's/^/# /'
+			grep -Ehs -A25 'AddressSanitizer|LeakSanitizer|runtime error:' "$log"* | head -60 | sed 's/^/# /' >&2
 		fi
 	done
 	echo "1..$TESTS"
@@ -107,7 +110,7 @@ _no_shm() { ! ls /dev/shm/*loadbalancer*."$1" >/dev/null 2>&1; }
 _cleanup() {
 	local rc=$?
 	trap - EXIT TERM INT
-	[ "$FAILED" -gt 0 ] && for log in "${LB_LOGS[@]}"; do diag "--- $log"; tail -n 25 "$log" | sed 's/^/# /'; done
+	[ "$FAILED" -gt 0 ] && for log in "${LB_LOGS[@]}"; do complain "--- $log"; tail -n 25 "$log" | sed 's/^/# /'; done >&2
 	kill -TERM "${LB_PIDS[@]}" "${BACKEND_PIDS[@]}" 2>/dev/null
 	for pid in "${LB_PIDS[@]}"; do wait_for 3 _gone "$pid" || kill -KILL "$pid"; done 2>/dev/null
 	rm -rf "$TMP"
@@ -173,7 +176,7 @@ _backend() {	# VAR
 	printf -v "$1_PID" %d $!
 	disown $! 2>/dev/null
 	BACKEND_PIDS+=($!)
-	wait_for 5 _backend_up "$out" "$!" || { diag "backend $1 did not start: $(cat "$TMP/$1.err")"; return 1; }
+	wait_for 5 _backend_up "$out" "$!" || { complain "backend $1 did not start: $(cat "$TMP/$1.err")"; return 1; }
 }
 _backend_up() { _gone "$2" || grep -qs ^listening "$1"; }
 
@@ -211,8 +214,8 @@ _lb() {
 	"$LB" "$@" >>"$LB_LOG" 2>&1 8>&- &
 	LB_PID=$!
 	LB_PIDS+=("$LB_PID") LB_LOGS+=("$LB_LOG")
-	[ -z "$PORT" ] || wait_for 10 _lb_up || { diag "the balancer did not start: $(tail -n 5 "$LB_LOG")"; return 1; }
-	! _gone "$LB_PID" || { diag "the balancer ended: $(tail -n 5 "$LB_LOG")"; return 1; }
+	[ -z "$PORT" ] || wait_for 10 _lb_up || { complain "the balancer did not start: $(tail -n 5 "$LB_LOG")"; return 1; }
+	! _gone "$LB_PID" || { complain "the balancer ended: $(tail -n 5 "$LB_LOG")"; return 1; }
 }
 _lb_up() { _gone "$LB_PID" || listening "$PORT"; }
 
@@ -238,7 +241,7 @@ stop_lb() {
 		wait "$LB_PID" 2>/dev/null
 		LB_STATUS=$?
 	else
-		diag "balancer $LB_PID did not end"
+		complain "balancer $LB_PID did not end"
 		LB_STATUS=timeout
 		return 1
 	fi

@@ -7,7 +7,7 @@ cd "${0%/*}/.." || exit 2
 files() { git ls-files -co --exclude-standard "$@" 2>/dev/null | while read -r f; do [ -e "$f" ] && echo "$f"; done; }
 [ -n "$(files '*.c')" ] || skip_all "not a git checkout"
 product() { files '*.[ch]' | grep -v ^tests/; }
-none() { [ -z "$1" ] || { diag "$1"; return 1; }; }	# LINES
+none() { [ -z "$1" ] || { complain "$1"; return 1; }; }	# LINES
 
 # Rooms by height; a file may include what stands lower, its own room, and nothing else.
 height() {
