@@ -64,7 +64,7 @@ done)"
 ok "no typedef for structs, unions, enums" none "$(files '*.[ch]' | xargs grep -nE '^[[:space:]]*typedef[[:space:]]+(struct|union|enum)')"
 ok "_GNU_SOURCE is defined in the Makefile alone" none "$(files '*.[ch]' | xargs grep -n '#define[[:space:]]*_GNU_SOURCE')"
 ok "no file has two jobs: 800 lines at most" none "$(files '*.[ch]' '*.sh' '*.t' | xargs wc -l | awk '$1 > 800 && $2 != "total"')"
-ok "indented with tabs, no blanks at the ends of lines" none "$(files '*.[ch]' '*.sh' '*.t' Makefile | xargs grep -nE '([ 	]+$|^        )' | head)"
+ok "indented with tabs, no blanks at the ends of lines" none "$({ files "*.[ch]" "*.sh" "*.t" Makefile | xargs grep -nE "[ 	]+\$"; files "*.[ch]" | xargs grep -nE "^ {8}"; } | head)"
 ok "only scripts are executable" none "$(git ls-files -s | awk '$1 == 100755 { print $4 }' | while read -r f; do
 	[ -e "$f" ] || continue
 	head -c2 "$f" | grep -q '^#!' || echo "$f"
