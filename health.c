@@ -2,9 +2,9 @@
  * The health process: one for a balancer. Probes all servers, resolves their names, and writes the
  * health rows of the shared table; nobody else does.
  *
- * Runs unprivileged, forked from the supervisor, which has dropped its privileges before it comes
- * here. Reads what servers answer (health/answer.c, bounded); never touches a client, never blocks:
- * names are resolved in children of its own (health/resolve.c).
+ * Runs unprivileged, forked from the supervisor, which has set its signals, title and log and dropped
+ * its privileges before it comes here. Reads what servers answer (health/answer.c, bounded); never
+ * touches a client; never blocks: names are resolved in children of its own (health/resolve.c).
  *
  * It has no state worth keeping: a successor finds the verdicts in the table and goes on from there.
  */
@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -58,20 +57,6 @@ static void on_wake(struct loop_fd *h, uint32_t events)
 	round_wake(&rounds);
 }
 
-/* What a terminal sends to the whole process group is the supervisor's to act on. */
-static void set_signals(void)
-{
-	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE };
-	sigset_t none;
-
-	for (unsigned i = 0; i < sizeof ignored / sizeof *ignored; i++)
-		signal(ignored[i], SIG_IGN);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGCHLD, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static void start(const struct health_start *s)
 {
 	struct rlimit fds;
@@ -100,7 +85,6 @@ static void start(const struct health_start *s)
 
 _Noreturn void health_main(const struct health_start *s)
 {
-	set_signals();
 	start(s);
 	round_start(&rounds);
 	for (;;)

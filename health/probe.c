@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -184,6 +185,36 @@ static void on_deadline(struct timer *t)
 	struct probe *p = OF(t, struct probe, deadline);
 
 	end(p, p->connected ? SHM_OUT_ANSWER_TIMEOUT : SHM_OUT_CONNECT_TIMEOUT);
+}
+
+int probe_question(struct probe_question *q, const struct conf_check *check, const struct conf_server *c)
+{
+	char host[300], *text = NULL;
+	size_t size = 0;
+	FILE *f;
+
+	q->kind = check->kind;
+	q->timeout_ns = check->timeout_ns;
+	if (check->kind != CONF_CHECK_SEED && check->kind != CONF_CHECK_HTTP)
+		return 0;
+	if (!c->host)
+		snprintf(host, sizeof host, "localhost");	/* a unix socket has no name that HTTP knows */
+	else if (strchr(c->host, ':'))
+		snprintf(host, sizeof host, "[%s]:%u", c->host, c->port);
+	else
+		snprintf(host, sizeof host, "%s:%u", c->host, c->port);
+	f = open_memstream(&text, &size);
+	if (!f)
+		return -1;
+	fprintf(f, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: loadbalancer-health\r\nConnection: close\r\n\r\n",
+	    check->path, host);
+	if (fclose(f) != 0) {
+		free(text);
+		return -1;
+	}
+	q->text = text;
+	q->size = size;
+	return 0;
 }
 
 void probe_init(struct probe *p, struct loop *loop, probe_done *done)

@@ -23,6 +23,9 @@ struct probe_question {
 	uint64_t timeout_ns;		/* for the whole probe */
 };
 
+/* Writes the question for a server; its text stays for the life of the process. 0, or -1 with errno. */
+int probe_question(struct probe_question *q, const struct conf_check *check, const struct conf_server *c);
+
 struct probe {
 	struct loop *loop;
 	struct loop_fd fd;

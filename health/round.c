@@ -5,10 +5,11 @@
 
 #include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "health/finding.h"
+#include "health/level.h"
 #include "health/publish.h"
 #include "os/log.h"
 
@@ -59,61 +60,6 @@ static void publish_address(struct round_server *s)
 	table_set_address(t, s->row, (const struct sockaddr *)&ss, size);
 }
 
-/* ---- levels, for algorithms that compare what servers ever got ---- */
-
-static void gather(struct round_pool *p)
-{
-	for (unsigned i = 0; i < p->conf->nservers; i++) {
-		struct round_server *s = &p->server[i];
-
-		p->join[i].turns = publish_turns(p->of->table, s->row);
-		p->join[i].weight = s->weight;
-		p->join[i].counts = s->verdict.now == SHM_UP && !s->maint;
-	}
-}
-
-static void set_turns(struct round_server *s, uint64_t turns)
-{
-	publish_join(s->pool->of->table, s->row, turns, s->weight, s->pool->conf->check.kind != CONF_CHECK_SEED);
-}
-
-/* All servers of the pool start anew from the same level: at the start, and when weights change. */
-static void level(struct round_pool *p)
-{
-	for (unsigned i = 0; i < p->conf->nservers; i++)
-		set_turns(&p->server[i], JOIN_START * p->server[i].weight);
-}
-
-/* The server is about to come up: it joins its peers where they are. */
-static void join(struct round_server *s)
-{
-	struct round_pool *p = s->pool;
-	uint32_t i = (uint32_t)(s - p->server);
-
-	gather(p);
-	set_turns(s, join_turns(p->join, p->conf->nservers, i));
-}
-
-/*
- * Servers that could not take their turns (drained, full, failing for a worker) are not owed them
- * for ever: who has fallen far behind is moved up.
- */
-static void lift(struct round_pool *p)
-{
-	int best;
-
-	gather(p);
-	best = join_highest(p->join, p->conf->nservers, UINT32_MAX);
-	if (best < 0)
-		return;
-	for (unsigned i = 0; i < p->conf->nservers; i++) {
-		uint64_t want = join_at_level(&p->join[best], p->join[i].weight);
-
-		if (p->join[i].counts && want > p->join[i].turns && want - p->join[i].turns > JOIN_LAG * p->join[i].weight)
-			set_turns(&p->server[i], want);
-	}
-}
-
 /* ---- verdicts ---- */
 
 static void settle(struct round_server *s)
@@ -149,7 +95,7 @@ static void announce(struct round_server *s, uint32_t before, struct publish_new
 	else if (now != SHM_UP && before == SHM_UP)
 		p->up--;
 	if (now == SHM_UP && before != SHM_UP)
-		join(s);
+		level_join(s);
 	news->verdict = &s->verdict;
 	publish_row(t, s->row, news);
 
@@ -336,7 +282,7 @@ static bool look_at_admin(struct round_server *s)
 
 	if (weight && weight != s->weight) {
 		s->weight = weight;
-		level(p);
+		level_start(p);
 	}
 	if (maint == s->maint)
 		return !maint;
@@ -368,7 +314,7 @@ static void round_run(struct round_pool *p)
 	timer_set(w, &p->interval, loop_clock_ns() + p->conf->check.interval_ns);
 	if (p->conf->check.requests)
 		set_target(p, pool_dispatched(p) + p->conf->check.requests);
-	lift(p);
+	level_lift(p);
 
 	p->outstanding = 1;	/* held by this loop: probes may end while it runs */
 	for (unsigned i = 0; i < p->conf->nservers; i++) {
@@ -536,72 +482,40 @@ static void found(struct round_server *s, enum shm_outcome outcome)
 		set_again(s, s->pool->conf->check.down_interval_ns);
 }
 
-/*
- * One server: its count over all workers, and the reason that stands in a word that has changed.
- * Workers' words are count << 8 | enum shm_outcome.
- */
-static uint64_t count_findings(struct round *r, uint32_t row, uint32_t index, enum shm_outcome *outcome)
+static void look_at_findings(struct round *r)
 {
-	const struct table *t = r->table;
-	uint64_t sum = 0;
-
-	for (uint32_t slot = table_next_live(t, 0); slot < t->max_workers; slot = table_next_live(t, slot + 1)) {
-		uint32_t word = atomic_load_explicit(&table_passive(t, slot)[row], memory_order_relaxed);
-		_Atomic uint32_t *seen = &r->seen[(size_t)slot * r->nservers + index];
-
-		if (word != *seen && word)
-			*outcome = (enum shm_outcome)(word & 0xff);
-		*seen = word;
-		sum += word >> 8;
-	}
-	return sum;
-}
-
-static void look_at_findings(struct round *r, bool first)
-{
-	struct shm_instance *inst = r->table->inst;
-	uint32_t index = 0, seq = atomic_load_explicit(&inst->fold_seq, memory_order_acquire);
-
-	if (seq & 1)
-		goto later;
-	for (unsigned k = 0; k < r->conf->npools; k++) {
-		for (unsigned i = 0; i < r->pool[k].conf->nservers; i++, index++) {
-			struct round_server *s = &r->pool[k].server[i];
-			enum shm_outcome outcome = SHM_OUT_NONE;
-			uint64_t sum = count_findings(r, s->row, index, &outcome);
-
-			atomic_thread_fence(memory_order_acquire);
-			if (atomic_load_explicit(&inst->fold_seq, memory_order_relaxed) != seq)
-				goto later;
-			if (sum == s->findings)
-				continue;
-			s->findings = sum;
-			if (outcome < SHM_OUT_WORKER_REFUSED || outcome >= SHM_OUT_COUNT)
-				outcome = SHM_OUT_WORKER_RESET;
-			if (!first)
-				found(s, outcome);
-		}
-	}
-	return;
-later:
-	/* A worker's column is being folded: a millisecond's work. */
-	timer_set(&r->loop->wheel, &r->look, loop_clock_ns() + CONF_MS);
+	if (finding_look(r, r->looked ? found : NULL))
+		r->looked = true;
+	else
+		timer_set(&r->loop->wheel, &r->look, loop_clock_ns() + CONF_MS);
 }
 
 static void on_look(struct timer *t)
 {
-	look_at_findings(OF(t, struct round, look), false);
+	look_at_findings(OF(t, struct round, look));
+}
+
+/* Requests that workers may have in hand: seen by them as reaching a target, and not counted yet. */
+static uint64_t in_hand(const struct table *t)
+{
+	uint64_t n = 0;
+
+	for (uint32_t slot = table_next_live(t, 1); slot < t->max_workers; slot = table_next_live(t, slot + 1))
+		n++;
+	return n;
 }
 
 void round_wake(struct round *r)
 {
-	look_at_findings(r, false);
+	uint64_t slack = in_hand(r->table);
+
+	look_at_findings(r);
 	for (unsigned k = 0; k < r->conf->npools; k++) {
 		struct round_pool *p = &r->pool[k];
 
 		for (unsigned i = 0; i < p->conf->nservers; i++)
 			look_at_admin(&p->server[i]);
-		if (p->target != UINT64_MAX && pool_dispatched(p) >= p->target) {
+		if (p->target != UINT64_MAX && pool_dispatched(p) + slack >= p->target) {
 			set_target(p, UINT64_MAX);	/* until the next round starts: it must not wake us again */
 			run_extra(p);
 		}
@@ -609,38 +523,6 @@ void round_wake(struct round *r)
 }
 
 /* ---- start ---- */
-
-static int write_question(struct round_server *s)
-{
-	const struct conf_check *check = &s->pool->conf->check;
-	const struct conf_server *c = s->conf;
-	char host[300], *text = NULL;
-	size_t size = 0;
-	FILE *f;
-
-	s->question.kind = check->kind;
-	s->question.timeout_ns = check->timeout_ns;
-	if (check->kind != CONF_CHECK_SEED && check->kind != CONF_CHECK_HTTP)
-		return 0;
-	if (!c->host)
-		snprintf(host, sizeof host, "localhost");	/* a unix socket has no name that HTTP knows */
-	else if (strchr(c->host, ':'))
-		snprintf(host, sizeof host, "[%s]:%u", c->host, c->port);
-	else
-		snprintf(host, sizeof host, "%s:%u", c->host, c->port);
-	f = open_memstream(&text, &size);
-	if (!f)
-		return -1;
-	fprintf(f, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: loadbalancer-health\r\nConnection: close\r\n\r\n",
-	    check->path, host);
-	if (fclose(f) != 0) {
-		free(text);
-		return -1;
-	}
-	s->question.text = text;
-	s->question.size = size;
-	return 0;
-}
 
 static int init_server(struct round_pool *p, struct round_server *s, const struct conf_server *c)
 {
@@ -660,7 +542,7 @@ static int init_server(struct round_pool *p, struct round_server *s, const struc
 	bucket_init(&s->hurry, HURRY_BURST, HURRY_PERIOD_NS);
 	tell_init(&s->tell);
 	s->name = c->addr_size || !c->host ? -1 : (int)resolve_add(&r->resolve, c->host);
-	return write_question(s);
+	return probe_question(&s->question, &p->conf->check, c);
 }
 
 int round_init(struct round *r, struct loop *loop, const struct conf *conf, struct table *table, unsigned max_active,
@@ -723,12 +605,12 @@ static void start_unchecked(struct round_pool *p)
 
 void round_start(struct round *r)
 {
-	look_at_findings(r, true);
+	look_at_findings(r);
 	for (unsigned k = 0; k < r->conf->npools; k++) {
 		struct round_pool *p = &r->pool[k];
 
 		set_target(p, UINT64_MAX);
-		level(p);
+		level_start(p);
 		for (unsigned i = 0; i < p->conf->nservers; i++)
 			publish_address(&p->server[i]);
 	}

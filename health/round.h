@@ -76,7 +76,8 @@ struct round {
 	struct round_server *first, *last;	/* queue */
 	unsigned active, max_active;	/* probes that hold a descriptor */
 	bool pumping;
-	_Atomic uint32_t *seen;		/* workers' words as seen last, [slot * nservers + server] */
+	uint32_t *seen;			/* workers' words as seen last, [slot * nservers + server] */
+	bool looked;			/* at findings, once: what was there before counts as known */
 	struct timer look;		/* look at findings again */
 	struct resolve resolve;
 };
