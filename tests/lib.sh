@@ -110,7 +110,7 @@ _no_shm() { ! ls /dev/shm/*loadbalancer*."$1" >/dev/null 2>&1; }
 _cleanup() {
 	local rc=$?
 	trap - EXIT TERM INT
-	[ "$FAILED" -gt 0 ] && for log in "${LB_LOGS[@]}"; do complain "--- $log"; tail -n 25 "$log" | sed 's/^/# /'; done >&2
+	[ "$FAILED" -gt 0 ] && for log in "${LB_LOGS[@]}"; do complain "--- $log"; tail -n 10 "$log" | sed 's/^/# /'; done >&2
 	kill -TERM "${LB_PIDS[@]}" "${BACKEND_PIDS[@]}" 2>/dev/null
 	for pid in "${LB_PIDS[@]}"; do wait_for 3 _gone "$pid" || kill -KILL "$pid"; done 2>/dev/null
 	rm -rf "$TMP"
@@ -265,6 +265,8 @@ _children() {
 workers() { _children 'loadbalancer: worker' "$@"; }
 health_pid() { _children 'loadbalancer: health' "$@"; }
 count_workers() { workers | wc -l; }
+# Whether the balancer was built with sanitizers: slower, and its memory says nothing.
+sanitized() { grep -qa __asan_init "$LB"; }
 # How many descriptors these processes hold.
 count_fds() { local p all=() f; for p; do f=("/proc/$p/fd"/*); all+=("${f[@]}"); done; echo ${#all[@]}; }
 

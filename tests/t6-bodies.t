@@ -28,7 +28,7 @@ wait_for 5 eval '[ "$(count_workers)" = 1 ]'
 worker=$(workers)
 rss_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$worker/status"; }
 # Sanitizers keep freed memory for a while: their figures say nothing.
-nm "$LB" 2>/dev/null | grep -q __asan_init && asan=1
+sanitized && asan=1
 limit_kb=8192
 
 size=100000000
