@@ -72,9 +72,12 @@ static bool ip_future(const char *p, const char *end)
 
 bool http_authority_valid(const char *text, size_t size)
 {
-	const char *p = text, *end = text + size;
+	const char *p = text, *end;
 	unsigned port = 0;
 
+	if (!size)
+		return false;
+	end = text + size;
 	if (p < end && *p == '[') {
 		const char *start = ++p;
 

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "http/authority.h"
 #include "http/chars.h"
 #include "http/meaning.h"
 #include "http/name.h"
@@ -39,10 +40,11 @@ static void put_number(struct out *o, uint64_t n)
 	put(o, text + i, sizeof(text) - i);
 }
 
-/* Given, and safe to put into a field? */
+/* Given, and fit to be a field's value? */
 static bool given(struct http_text t)
 {
-	return t.size && http_chars_text_end(t.at, t.at + t.size) == t.at + t.size;
+	return t.size && http_chars_text_end(t.at, t.at + t.size) == t.at + t.size &&
+	    !http_char_is_blank(t.at[0]) && !http_char_is_blank(t.at[t.size - 1]);
 }
 
 static size_t written(const struct out *o, const char *from)
@@ -147,12 +149,12 @@ size_t http_forward_request(char *out, size_t room, const struct http_head *h, c
 	put_request_line(&o, h, buf);
 	/* 1.1 wants a Host from everybody, 1.0 from nobody. An absolute target may have come without one. */
 	if (!(h->seen & HTTP_BIT(HTTP_F_HOST))) {
-		if (h->authority.size || !given(e->host)) {
-			put_host(&o, h, buf);
-		} else {
+		if (!h->authority.size && http_authority_valid(e->host.at, e->host.size)) {
 			PUT(&o, "Host: ");
 			put(&o, e->host.at, e->host.size);
 			PUT(&o, "\r\n");
+		} else {
+			put_host(&o, h, buf);
 		}
 	}
 	for (unsigned i = 0; i < h->nfields; i++) {

@@ -12,7 +12,8 @@ struct http_text { const char *at; size_t size; };
 
 /*
  * What is added, or left out, on the way to a server. All optional: zero means as it came. A text with a
- * control character in it is taken as not given: nothing that is put in here can end a line.
+ * control character in it, or a blank at an end, is taken as not given: nothing that is put in here can end
+ * a line.
  */
 struct http_request_edit {
 	struct http_text forwarded_for;	/* address of the client: appended to X-Forwarded-For (the last one that is there) */
