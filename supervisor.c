@@ -176,16 +176,42 @@ static int make_table(const struct conf *conf)
 	return 0;
 }
 
+/*
+ * A predecessor that was killed left its shared memory behind, which nobody else will remove. Its pid stands in
+ * the pid file, which is ours by now.
+ */
+static void sweep_predecessor(pid_t pid)
+{
+	char name[SHM_NAME_MAX];
+
+	if (pid <= 1 || pid == getpid() || kill(pid, 0) == 0 || errno != ESRCH)
+		return;
+	snprintf(name, sizeof(name), "/loadbalancer.%d", (int)pid);
+	if (shm_unlink(name) == 0)
+		log_info("process %d did not end in order; its shared memory is removed", (int)pid);
+}
+
 static int take_pid_file(const struct conf *conf)
 {
+	pid_t before = 0;
+	FILE *f;
+
 	if (!conf->pid_file)
 		return 0;
 	sup.pid_file = strdup(conf->pid_file);
 	if (!sup.pid_file)
 		return -1;
+	f = fopen(sup.pid_file, "re");
+	if (f) {
+		if (fscanf(f, "%d", &before) != 1)
+			before = 0;
+		fclose(f);
+	}
 	sup.pid_fd = proc_pid_file(sup.pid_file);
-	if (sup.pid_fd >= 0)
+	if (sup.pid_fd >= 0) {
+		sweep_predecessor(before);
 		return 0;
+	}
 	if (errno == EWOULDBLOCK)
 		log_error("%s: another instance is running with this pid file", sup.pid_file);
 	else if (errno == EEXIST)

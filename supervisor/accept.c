@@ -25,6 +25,8 @@
 #define ACCEPT_LAST_ROUNDS	256	/* of up to HANDOFF_MAX: more than a backlog holds */
 #define ACCEPT_PAUSE_NS		(100 * CONF_MS)	/* after running out of descriptors or memory */
 
+#define ACCEPT_RECENT_NS	(2 * CONF_SECOND)
+
 /* Connections per millisecond: coalescing begins above one, ends below the other, and from `FULL` on
  * the pause has its whole length. The rate is a mean over about ACCEPT_MEAN_MS. */
 #define ACCEPT_RATE_ON		4.0
@@ -165,6 +167,11 @@ void accept_remove(struct supervisor *s, struct listener *l)
 	if (l->watched)
 		epoll_ctl(s->dispatch.ep, EPOLL_CTL_DEL, l->fd, NULL);
 	l->watched = false;
+}
+
+bool accept_recent(const struct supervisor *s)
+{
+	return s->dispatch.measured_ns && s->loop.now_ns - s->dispatch.measured_ns < ACCEPT_RECENT_NS;
 }
 
 void accept_last(struct supervisor *s, struct listener *l)

@@ -11,6 +11,8 @@ int accept_init(struct supervisor *s);
 /* Listeners in and out of it; where they are out, clients wait in the kernel. */
 int accept_add(struct supervisor *s, struct listener *l);
 void accept_remove(struct supervisor *s, struct listener *l);
+/* Whether somebody came a short while ago, so that others may be on their way in. */
+bool accept_recent(const struct supervisor *s);
 /* Takes what waits at one listener that is about to be closed, as far as there is room for it. */
 void accept_last(struct supervisor *s, struct listener *l);
 

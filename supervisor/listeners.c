@@ -6,6 +6,7 @@
 #include "supervisor/listeners.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -207,6 +208,29 @@ void listeners_commit(struct supervisor *s, const struct conf *conf, struct list
 	free(old.v);
 	plan->v = NULL;
 	plan->n = 0;
+}
+
+void listeners_deafen(struct supervisor *s)
+{
+	/* On a TCP socket a filter sees the segment from its header on; byte 13 holds the flags. */
+	static struct sock_filter no_syn[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),		/* SYN, ACK */
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),	/* SYN alone: */
+		BPF_STMT(BPF_RET | BPF_K, 0),				/* dropped */
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),			/* anything else passes whole */
+	};
+	const struct sock_fprog program = { .len = sizeof(no_syn) / sizeof(no_syn[0]), .filter = no_syn };
+	unsigned i;
+
+	for (i = 0; i < s->listeners.n; i++) {
+		const struct listener *l = s->listeners.v[i];
+
+		if (l->addr.ss_family == AF_UNIX)
+			continue;
+		if (setsockopt(l->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+			log_warn("%s: new connections cannot be held off while stopping: %s", l->text, strerror(errno));
+	}
 }
 
 void listeners_close(struct supervisor *s)

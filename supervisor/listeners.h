@@ -17,6 +17,11 @@ void listeners_abandon(struct supervisor *s, struct listeners *plan);
 void listeners_commit(struct supervisor *s, const struct conf *conf, struct listeners *plan);
 /* Those that the plan drops give what waits at them to the workers that serve now. */
 void listeners_last_rounds(struct supervisor *s, const struct listeners *plan);
+/*
+ * Lets no new handshake begin, so that those under way can end before the listeners are closed: a connection that
+ * its client takes for established is not lost. Who comes now tries again a second later.
+ */
+void listeners_deafen(struct supervisor *s);
 /* Closes all. */
 void listeners_close(struct supervisor *s);
 

@@ -156,6 +156,7 @@ enum succession_phase {
 
 enum stop_phase {
 	STOP_NOT,
+	STOP_DEAF,	/* no new handshakes; those under way end and are accepted */
 	STOP_PLACING,	/* listeners are closed; what was accepted is being handed over */
 	STOP_WORKERS,	/* workers finish */
 	STOP_HEALTH,	/* health ends */
@@ -172,6 +173,7 @@ struct succession {
 	unsigned room_wanted;		/* it waits for so many free slots */
 	enum stop_phase stop;
 	bool at_once;			/* SIGINT, or a second SIGTERM */
+	struct timer deaf;
 	struct timer grace;
 };
 

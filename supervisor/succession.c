@@ -30,6 +30,7 @@
 #include "supervisor/rows.h"
 
 #define SUCCESSION_ROUND_NS	CONF_SECOND		/* how long the first round of probes is waited for */
+#define SUCCESSION_DEAF_NS	(200 * CONF_MS)		/* a handshake under way ends within a round trip */
 #define SUCCESSION_START_NS	(10 * CONF_SECOND)	/* how long workers have to become ready */
 
 static void succession_phase(struct supervisor *s, enum succession_phase phase)
@@ -192,7 +193,7 @@ void succession_reload(struct supervisor *s)
 {
 	if (s->succession.stop != STOP_NOT)
 		return;
-	if (s->succession.reload_wanted || s->succession.phase != SUCCESSION_IDLE)
+	if (s->succession.phase != SUCCESSION_IDLE && !s->succession.reload_wanted)
 		log_info("reload: one is under way; another follows it");
 	s->succession.reload_wanted = true;
 }
@@ -410,42 +411,79 @@ static void succession_starting(struct supervisor *s)
 
 /* ---- stop ---- */
 
+/* The listeners go. Who is in their backlog has been told by the kernel that we are there. */
+static void succession_close(struct supervisor *s)
+{
+	unsigned i;
+
+	for (i = 0; s->current && !s->succession.at_once && i < s->listeners.n; i++)
+		accept_last(s, s->listeners.v[i]);
+	s->dispatch.open = false;
+	listeners_close(s);
+	s->succession.stop = STOP_PLACING;
+	s->dispatch.stirred = true;
+}
+
 static void succession_grace_over(struct timer *t)
 {
 	struct supervisor *s = CONTAINER(t, struct supervisor, succession.grace);
 
 	log_warn("the grace period is over: what is still in flight is ended");
+	if (s->succession.stop == STOP_DEAF)
+		succession_close(s);
 	children_kill(s);
+}
+
+static void succession_deaf_over(struct timer *t)
+{
+	struct supervisor *s = CONTAINER(t, struct supervisor, succession.deaf);
+
+	if (s->succession.stop == STOP_DEAF)
+		succession_close(s);
+}
+
+static void succession_stop_begin(struct supervisor *s, bool at_once)
+{
+	struct succession *u = &s->succession;
+	unsigned i;
+
+	u->at_once = at_once;
+	if (u->next) {
+		u->next->failed = true;
+		listeners_abandon(s, &u->planned);
+		for (i = 0; i < u->next->nworkers; i++)
+			children_kill_worker(&u->next->worker[i]);
+	}
+	if (s->current && !at_once) {
+		log_info("stopping: what is in flight gets up to %.1f s", (double)s->current->conf->grace_ns / 1e9);
+		timer_set(&s->loop.wheel, &u->grace, s->loop.now_ns + s->current->conf->grace_ns);
+	} else {
+		log_info("stopping at once");
+	}
+	if (s->current && !at_once && accept_recent(s)) {
+		listeners_deafen(s);
+		u->stop = STOP_DEAF;
+		timer_set(&s->loop.wheel, &u->deaf, s->loop.now_ns + SUCCESSION_DEAF_NS);
+	} else {
+		succession_close(s);
+	}
 }
 
 void succession_stop(struct supervisor *s, bool at_once)
 {
 	struct succession *u = &s->succession;
-	unsigned i;
 
 	if (u->stop == STOP_NOT) {
-		log_info(at_once ? "stopping at once" : "stopping: what is in flight gets up to %u s",
-			 s->current ? (unsigned)(s->current->conf->grace_ns / CONF_SECOND) : 0);
-		/* Who is in the backlog has been told by the kernel that we are there. */
-		for (i = 0; s->current && !at_once && i < s->listeners.n; i++)
-			accept_last(s, s->listeners.v[i]);
-		s->dispatch.open = false;
-		listeners_abandon(s, &u->planned);
-		listeners_close(s);
-		if (u->next) {
-			u->next->failed = true;
-			for (i = 0; i < u->next->nworkers; i++)
-				children_kill_worker(&u->next->worker[i]);
-		}
-		u->stop = STOP_PLACING;
-		u->grace.cb = succession_grace_over;
-		if (s->current)
-			timer_set(&s->loop.wheel, &u->grace, s->loop.now_ns + s->current->conf->grace_ns);
-	} else if (at_once && !u->at_once) {
+		succession_stop_begin(s, at_once);
+	} else if (!at_once || u->at_once) {
+		return;
+	} else {
 		log_info("stopping at once");
-	}
-	if (at_once && !u->at_once) {
 		u->at_once = true;
+		if (u->stop == STOP_DEAF)
+			succession_close(s);
+	}
+	if (at_once) {
 		timer_cancel(&s->loop.wheel, &u->grace);
 		children_kill(s);
 		if (u->stop == STOP_PLACING)
@@ -553,4 +591,5 @@ void succession_init(struct supervisor *s)
 {
 	s->succession.wake.cb = succession_woken;
 	s->succession.grace.cb = succession_grace_over;
+	s->succession.deaf.cb = succession_deaf_over;
 }
