@@ -22,6 +22,62 @@ enum exchange_result {
 	EXCHANGE_RESET,		/* over; the client must see that its answer was cut */
 };
 
+enum exchange_state {
+	X_CONNECT,	/* the upstream is connecting */
+	X_TALK,		/* request out, answer in */
+	X_TUNNEL,	/* bytes both ways until both have ended */
+};
+
+struct exchange {
+	struct session *s;
+	struct upstream *u;	/* NULL only while a server is being chosen */
+	struct server *server;	/* counted as in flight there */
+	struct pool *pool;
+	struct tried tried;
+	unsigned failures;	/* attempts that failed, but for kept connections found dead */
+	uint8_t state;		/* enum exchange_state */
+	uint8_t method;		/* enum http_method */
+	uint8_t minor;		/* of the client's HTTP version */
+	bool client_keep;	/* the client lets its connection live */
+	bool upgrade;		/* asked for another protocol */
+	bool timed_out;		/* the upstream's timer has fired */
+	bool fresh;		/* a kept connection failed: take a new one */
+	bool hung_up;		/* a server has closed a new connection without an answer */
+
+	/* request */
+	struct buf *req;	/* its head as it goes out, and its body if that is held whole; workspace of chunks */
+	struct http_body req_body;	/* chunked */
+	uint64_t req_left;	/* of a body with a length: bytes not yet taken from the client */
+	uint32_t req_span;
+	bool req_chunked;
+	bool req_read;		/* all of it has been read from the client */
+	bool req_sent;		/* all of it has been written to the server */
+	bool req_broken;	/* the server takes no more of it; its answer may still come */
+	bool reached, replay;
+	struct flow up;
+
+	/* answer */
+	struct http_head *head;	/* lent while it is coming in */
+	struct http_body res_body;
+	uint64_t res_left;
+	uint32_t res_span;
+	uint8_t res_framing;	/* enum http_framing, as the server frames it */
+	bool res_chunked;	/* as it goes out */
+	bool res_over;
+	bool answered;		/* its head has been read and forwarded */
+	bool interim;		/* a 1xx has been forwarded */
+	bool keep_client, keep_server;
+	bool up_over, down_over;	/* tunnel: that direction has ended and said so */
+	uint16_t status;
+	struct flow down;
+	uint32_t seen;		/* bytes of u->c.in that the head's parser has seen */
+	uint64_t chosen_ns;	/* given to the server */
+
+	/* what the timers mean: whom the exchange waits for, and how much had moved when it began to */
+	bool wait_body, wait_client, wait_server;
+	uint64_t client_moved, server_moved;
+};
+
 /* All results but WAIT, GO and YIELD: the exchange is gone. */
 /* The head in s->head, whose bytes are at the front of s->c.in, is whole: begins; takes the bytes. */
 enum exchange_result exchange_start_http(struct session *s);
@@ -29,8 +85,16 @@ enum exchange_result exchange_start_tcp(struct session *s);
 enum exchange_result exchange_run(struct exchange *x);
 /* The session's timer has fired during the exchange. */
 enum exchange_result exchange_client_timeout(struct exchange *x);
-/* The session ends: lets go of everything. */
+/* The client has left, or is given up: lets go of everything. */
 void exchange_abort(struct exchange *x);
+
+/* For request.c, answer.c and tunnel.c. */
+/* Over: books it and lets go of everything. keep_upstream: its connection is in order for another request. */
+void exchange_end(struct exchange *x, bool keep_upstream);
+/* The balancer answers instead of a server, where an answer has not begun. */
+enum exchange_result exchange_refuse(struct exchange *x, unsigned status);
+/* The server failed before its answer began: tries another one where that is safe, else refuses with `status`. */
+enum exchange_result exchange_again(struct exchange *x, enum shm_outcome outcome, unsigned status);
 
 /* From the upstream: an event on it; its timer has fired. May end the session. */
 void exchange_event(struct exchange *x);

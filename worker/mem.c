@@ -11,6 +11,7 @@
 #define PIPES_KEPT 64		/* each one holds two descriptors */
 
 static struct slab bufs = { .size = sizeof(struct buf) };
+static struct slab heads = { .size = sizeof(struct http_head) };
 static struct pipe *kept[PIPES_KEPT];
 static unsigned nkept;
 
@@ -66,6 +67,19 @@ void buf_compact(struct buf *b)
 	memmove(b->data, b->data + b->at, b->end - b->at);
 	b->end -= b->at;
 	b->at = 0;
+}
+
+struct http_head *head_take(void)
+{
+	return slab_take(&heads);
+}
+
+void head_give(struct http_head **h)
+{
+	if (*h) {
+		slab_give(&heads, *h);
+		*h = NULL;
+	}
 }
 
 struct pipe *pipe_take(void)

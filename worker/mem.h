@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http/head.h"
+
 #define BUF_SIZE 16384
 
 /* Bytes on their way: data[at..end). */
@@ -38,6 +40,9 @@ void buf_give(struct buf **b);		/* sets *b to NULL; NULL is fine */
 static inline uint32_t buf_size(const struct buf *b) { return b ? b->end - b->at : 0; }
 static inline uint32_t buf_room(const struct buf *b) { return BUF_SIZE - b->end; }
 void buf_compact(struct buf *b);	/* moves what is there to the front */
+
+struct http_head *head_take(void);	/* uninitialised; NULL: out of memory */
+void head_give(struct http_head **h);	/* as buf_give() */
 
 struct pipe *pipe_take(void);		/* empty; NULL with errno */
 void pipe_give(struct pipe **p);	/* one that is not empty is closed */

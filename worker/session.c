@@ -25,7 +25,6 @@
 static const char seed_answer[] = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";
 
 static struct slab sessions = { .size = sizeof(struct session) };
-static struct slab heads = { .size = sizeof(struct http_head) };
 static struct handoff_msg back;		/* connections on their way back to the supervisor */
 
 /* ---- lists ---- */
@@ -75,10 +74,7 @@ static void forget(struct session *s)
 	unqueue(s);
 	timer_cancel(&worker.loop.wheel, &s->timer);
 	buf_give(&s->out);
-	if (s->head) {
-		slab_give(&heads, s->head);
-		s->head = NULL;
-	}
+	head_give(&s->head);
 	*s->prev = s->next;
 	if (s->next)
 		s->next->prev = s->prev;
@@ -257,7 +253,7 @@ static bool read_request(struct session *s)
 	for (;;) {
 		if (fresh) {
 			if (s->head == NULL) {
-				s->head = slab_take(&heads);
+				s->head = head_take();
 				if (s->head == NULL) {
 					session_answer(s, 503, true);
 					return true;
@@ -275,8 +271,7 @@ static bool read_request(struct session *s)
 					session_answer(s, s->head->error, true);
 					r = EXCHANGE_ANSWER;
 				}
-				slab_give(&heads, s->head);
-				s->head = NULL;
+				head_give(&s->head);
 				return after_exchange(s, r);
 			}
 			if (s->phase == SESSION_IDLE) {
