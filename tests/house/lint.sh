@@ -18,7 +18,7 @@ cpp() {
 	    -j "$(nproc)" $sources
 }
 # shellcheck disable=SC2086
-shell() { shellcheck -x -S warning -e SC1091,SC2034,SC2046,SC2086,SC2154 $shells; }
+shell() { shellcheck -x -S warning -e SC1091,SC2034,SC2046,SC2086,SC2120,SC2154 $shells; }
 # shellcheck disable=SC2086
 man_pages() { [ -z "$pages" ] || mandoc -Tlint -W warning $pages; }
 
