@@ -129,11 +129,16 @@ static void set_again(struct round_server *s, uint64_t wait_ns)
 		timer_set(w, &s->again, loop_clock_ns() + wait_ns);
 }
 
-/* check none: up, for want of better knowledge. */
+/* check none: up, for want of better knowledge, if only there is an address. */
 static void assume_up(struct round_server *s)
 {
 	uint32_t before = s->verdict.now;
+	struct sockaddr_storage ss;
 
+	if (!address_of(s, &ss)) {
+		finish(s, SHM_OUT_NO_ADDRESS);
+		return;
+	}
 	s->verdict = (struct verdict){ .now = SHM_UP };
 	decide(s, before, SHM_OUT_NONE);
 	settle(s);
@@ -453,10 +458,8 @@ static void on_resolved(void *arg, uint32_t name)
 				continue;
 			if (is_checked(s))
 				probe(s);
-			else if (s->verdict.now != SHM_UP && r->resolve.name[name].n)
+			else if (s->verdict.now != SHM_UP)
 				assume_up(s);
-			else if (s->verdict.now == SHM_UNKNOWN)
-				finish(s, SHM_OUT_NO_ADDRESS);
 		}
 	}
 }
