@@ -107,6 +107,7 @@ static void on_channel(struct loop_fd *h, uint32_t events)
 				log_reopen();
 			break;
 		case HANDOFF_READY:
+		case HANDOFF_PING:
 			break;
 		}
 	}

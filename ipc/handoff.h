@@ -21,6 +21,7 @@ enum handoff_type {
 	HANDOFF_RETIRE = 3,	/* S->W: finish, hand back, exit */
 	HANDOFF_REOPEN = 4,	/* S->W: reopen logs; a log file comes along, opened anew: one descriptor, its record is 0 */
 	HANDOFF_STOP = 5,	/* S->W: shutting down: finish what is in flight, close idle ones, exit */
+	HANDOFF_PING = 6,	/* S->W: nothing; that it was taken shows that the worker moves */
 };
 
 struct handoff_head {

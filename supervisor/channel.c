@@ -5,8 +5,8 @@
 #include "supervisor/channel.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "os/log.h"
@@ -229,6 +229,8 @@ bool channel_take_back(struct worker *w)
 				continue;
 			return errno == EAGAIN;
 		}
+		if (channel_in.head.type == HANDOFF_PING)
+			continue;
 		if (channel_in.head.type != HANDOFF_CONNS)
 			break;
 		atomic_store_explicit(handed, atomic_load_explicit(handed, memory_order_relaxed) - channel_in.head.count,
@@ -240,6 +242,18 @@ bool channel_take_back(struct worker *w)
 	if (w->pid != 0)
 		channel_tell(w, (enum handoff_type)channel_in.head.type);
 	return false;
+}
+
+int channel_ping(struct worker *w)
+{
+	return channel_say(w, HANDOFF_PING);
+}
+
+bool channel_is_empty(const struct worker *w)
+{
+	int bytes = 0;
+
+	return ioctl(w->channel[1], FIONREAD, &bytes) == 0 && bytes == 0;
 }
 
 uint64_t channel_count(struct worker *w)

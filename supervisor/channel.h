@@ -22,6 +22,10 @@ bool channel_receive(struct worker *w);
  * For a worker that is dead, or hangs. Returns whether nothing is left.
  */
 bool channel_take_back(struct worker *w);
+/* Puts something into the channel of a worker that hangs, which it takes when it comes round. 0, or -1 with errno. */
+int channel_ping(struct worker *w);
+/* Whether the worker has taken everything that was sent. */
+bool channel_is_empty(const struct worker *w);
 /* How many connections wait in the channel of a worker that is dead. */
 uint64_t channel_count(struct worker *w);
 

@@ -2,7 +2,9 @@
  * The hang detector.
  *
  * Two signs: a worker's loop has been out of epoll for long (shm_worker.busy_since_ns), or it does
- * not take what its channel holds although it claims to sleep, as a stopped process does.
+ * not take what its channel holds although it claims to sleep, as a stopped process does. What it
+ * did not take is taken back and given to others; a ping stays in its place, so that it is known when
+ * it moves again.
  *
  * The check runs while something may go wrong and not otherwise: ten times a second while
  * connections are on the way to a worker, once a second while workers hold some, never when idle.
@@ -37,7 +39,9 @@ uint64_t hang_age_ns(struct worker *w)
 	if (w->pid == 0)
 		return 0;
 	received = atomic_load_explicit(&row->received, memory_order_relaxed);
-	if (received != w->seen_received || hang_on_the_way(w) == 0) {
+	if (w->pinged && channel_is_empty(w))
+		w->pinged = false;
+	if (received != w->seen_received || (hang_on_the_way(w) == 0 && !w->pinged)) {
 		w->seen_received = received;
 		w->progress_ns = now;
 	}
@@ -53,6 +57,7 @@ static uint64_t hang_look(struct worker *w)
 {
 	struct supervisor *s = w->gen->s;
 	uint64_t age, limit = w->gen->conf->hang_ns;
+	const struct shm_worker *row;
 
 	if (w->pid == 0 || w->killed)
 		return 0;
@@ -72,11 +77,13 @@ static uint64_t hang_look(struct worker *w)
 			log_error("kill of pid %d: %s", (int)w->pid, strerror(errno));
 		return 0;
 	}
-	if (w->ready && age > HANG_SKIP_NS && hang_on_the_way(w))
-		channel_take_back(w);
-	if (hang_on_the_way(w))
+	if (w->ready && age > HANG_SKIP_NS && hang_on_the_way(w) && channel_take_back(w))
+		w->pinged = channel_ping(w) == 0;
+	if (hang_on_the_way(w) || w->pinged)
 		return HANG_CHECK_NS;
-	if (!w->ready || atomic_load_explicit(&s->table.worker[w->slot].active, memory_order_relaxed))
+	row = &s->table.worker[w->slot];
+	if (!w->ready || atomic_load_explicit(&row->active, memory_order_relaxed) ||
+	    atomic_load_explicit(&row->busy_since_ns, memory_order_relaxed))
 		return HANG_SLOW_CHECK_NS;
 	return 0;
 }
@@ -112,6 +119,7 @@ void hang_reset(struct worker *w)
 {
 	w->seen_received = atomic_load_explicit(&w->gen->s->table.worker[w->slot].received, memory_order_relaxed);
 	w->progress_ns = w->gen->s->loop.now_ns;
+	w->pinged = false;
 }
 
 void hang_init(struct supervisor *s)

@@ -59,6 +59,7 @@ struct worker {
 	/* hang.c */
 	uint64_t seen_received;	/* shm_worker.received at ... */
 	uint64_t progress_ns;	/* ... the last moment at which it had moved, or nothing was on the way */
+	bool pinged;		/* what it had not taken was taken back; a ping lies there instead */
 };
 
 enum generation_state {
