@@ -90,7 +90,9 @@ fuzz:
 	    echo "fuzz $$t for $(FUZZ_SECONDS) s"; \
 	    mkdir -p build/fuzz/corpus/$$t tests/fuzz/corpus/$$t; \
 	    build/fuzz/bin/$$t -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 -verbosity=0 \
-	        -artifact_prefix=build/fuzz/$$t- build/fuzz/corpus/$$t tests/fuzz/corpus/$$t || exit 1; \
+	        -artifact_prefix=build/fuzz/$$t- build/fuzz/corpus/$$t tests/fuzz/corpus/$$t \
+	        >build/fuzz/$$t.log 2>&1 || { tail -n 60 build/fuzz/$$t.log; exit 1; }; \
+	    grep -E "number_of_executed_units|new_units_added" build/fuzz/$$t.log; \
 	done
 
 $(BUILD)/bin/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/core.a
