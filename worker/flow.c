@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define TURN_BYTES	(512 * 1024)	/* what one direction may move before others get their turn */
+#define JOIN_BYTES	2048		/* copied behind the head: cheaper than a write of two pieces */
 #define SPLICE_LEFT	(48 * 1024)	/* known to come: below it copying is cheaper */
 #define SPLICE_FULL	2		/* full buffers in a row after which an open-ended stream counts as bulk */
 
@@ -63,6 +64,15 @@ enum flow_result flow_pump(struct flow *f, struct conn *from, struct conn *to, s
 		uint32_t h = buf_size(head), body = buf_size(from->in);
 		if (body > *left)
 			body = (uint32_t)*left;
+		if (h > 0 && body > 0 && body <= JOIN_BYTES && body <= buf_room(head)) {
+			memcpy(head->data + head->end, from->in->data + from->in->at, body);
+			head->end += body;
+			conn_take(from, body);
+			if (*left != UINT64_MAX)
+				*left -= body;
+			h += body;
+			body = 0;
+		}
 		if (h + body > 0) {
 			if (!to->wr)
 				return FLOW_WAIT_WRITE;
