@@ -122,6 +122,7 @@ void proc_title(const char *text)
 
 int proc_identity(struct proc_identity *id, const char *user, const char *group, char *err, unsigned size)
 {
+	int root = geteuid() == 0;
 	const struct passwd *pw;
 	const struct group *gr;
 
@@ -130,7 +131,7 @@ int proc_identity(struct proc_identity *id, const char *user, const char *group,
 	id->gid = getgid();
 	errno = 0;
 	pw = getpwnam(user ? user : "nobody");
-	if (!pw && (user || geteuid() == 0)) {
+	if (!pw && (user || root)) {
 		snprintf(err, size, "user %s: %s", user ? user : "nobody", errno ? strerror(errno) : "there is no such user");
 		return -1;
 	}
@@ -140,7 +141,7 @@ int proc_identity(struct proc_identity *id, const char *user, const char *group,
 		snprintf(err, size, "group %s: %s", group, errno ? strerror(errno) : "there is no such group");
 		return -1;
 	}
-	if (geteuid() != 0)
+	if (!root)
 		return 0;
 	id->uid = pw->pw_uid;
 	id->gid = gr ? gr->gr_gid : pw->pw_gid;

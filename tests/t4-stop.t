@@ -6,7 +6,7 @@ TEST_LIMIT=120
 start_backend B1
 start_backend SLOW --delay 1000 --log "$TMP/slow.log"
 slow_requests() { grep -c 'GET / ' "$TMP/slow.log"; }
-conf() {	# FURTHER-LINE... 
+conf() {	# FURTHER-LINE...
 	printf '%s\n' "$@" "workers 2" "pid $TMP/lb.pid" "pool app {" "    server slow 127.0.0.1:$SLOW" "}" \
 	    "listen web {" "    bind 127.0.0.1:$PORT" "    bind unix:$TMP/web.sock" "    to app" "}" >"$TMP/c"
 }

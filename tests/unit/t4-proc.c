@@ -42,7 +42,8 @@ static size_t read_file(const char *name, char *buf, size_t size)
 
 static void titles(int argc, char **argv)
 {
-	char buf[512], comm[32], *path = strdup(getenv("PATH"));
+	const char *env = getenv("PATH");
+	char buf[512], comm[32], *path = strdup(env ? env : "");
 	static const char *const title[] = { "loadbalancer: supervisor", "loadbalancer: worker 1", "x",
 		"loadbalancer: a title which is somewhat longer than the one that stood here before" };
 
@@ -56,7 +57,8 @@ static void titles(int argc, char **argv)
 	proc_title("loadbalancer: worker 128");
 	prctl(PR_GET_NAME, comm, 0, 0, 0);
 	is_str(comm, "lb: worker 128", "comm holds the end of it");
-	is_str(getenv("PATH"), path, "the environment is where it can stay");
+	env = getenv("PATH");
+	is_str(env ? env : "", path, "the environment is where it can stay");
 	ok(strcmp(argv[argc - 1], "last argument") == 0, "and so are the arguments");
 	free(path);
 }
