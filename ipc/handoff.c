@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,15 +19,16 @@ union control {
 
 int handoff_send(int ch, const struct handoff_msg *m)
 {
-	size_t n = m->head.count;
+	size_t n = handoff_fds(m);
 	union control ctl;
-	struct iovec iov[2] = {
+	struct iovec iov[3] = {
 		{ (void *)&m->head, sizeof m->head },
-		{ (void *)m->rec, n * sizeof m->rec[0] },
+		{ (void *)m->rec, m->head.count * sizeof m->rec[0] },
+		{ (void *)m->extra, m->head.extra },
 	};
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = n ? 2 : 1 };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = m->head.extra ? 3 : m->head.count ? 2 : 1 };
 
-	if (n > HANDOFF_MAX) {
+	if (n > HANDOFF_MAX || m->head.count > HANDOFF_MAX || m->head.extra > HANDOFF_EXTRA_MAX) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -46,12 +48,24 @@ int handoff_send(int ch, const struct handoff_msg *m)
 	return r < 0 ? -1 : 0;	/* SEQPACKET: whole or not at all */
 }
 
+/* The sender may have been taken over: what a message claims must fit its type, and what really came. */
+static int fits(const struct handoff_head *h, size_t fds, size_t bytes)
+{
+	if (h->count > HANDOFF_MAX || h->extra > HANDOFF_EXTRA_MAX || (h->fds ? h->fds : h->count) != fds ||
+	    bytes != sizeof *h + h->count * sizeof(struct handoff_record) + h->extra)
+		return 0;
+	if (h->type == HANDOFF_MOVE)
+		return h->count == 1 && fds >= 2 && fds <= HANDOFF_MOVE_FDS;
+	return fds == h->count && h->extra == 0;
+}
+
 int handoff_recv(int ch, struct handoff_msg *m)
 {
+	_Static_assert(offsetof(struct handoff_msg, more) == offsetof(struct handoff_msg, rec) + sizeof m->rec, "one piece");
 	union control ctl;
 	struct iovec iov[2] = {
 		{ &m->head, sizeof m->head },
-		{ m->rec, sizeof m->rec },
+		{ m->rec, sizeof m->rec + sizeof m->more },
 	};
 	struct msghdr msg = {
 		.msg_iov = iov, .msg_iovlen = 2, .msg_control = &ctl, .msg_controllen = sizeof ctl,
@@ -71,9 +85,10 @@ int handoff_recv(int ch, struct handoff_msg *m)
 			n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);	/* the buffer holds HANDOFF_MAX at most */
 			memcpy(m->fd, CMSG_DATA(c), n * sizeof(int));
 		}
-	if ((size_t)r >= sizeof m->head && !(msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) && m->head.count == n &&
-	    (size_t)r == sizeof m->head + n * sizeof m->rec[0])
+	if ((size_t)r >= sizeof m->head && !(msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) && fits(&m->head, n, (size_t)r)) {
+		m->extra = (const char *)m->rec + m->head.count * sizeof m->rec[0];
 		return 1;
+	}
 	while (n > 0)
 		close(m->fd[--n]);
 	errno = EBADMSG;

@@ -22,12 +22,17 @@ enum handoff_type {
 	HANDOFF_REOPEN = 4,	/* S->W: reopen logs; a log file comes along, opened anew: one descriptor, its record is 0 */
 	HANDOFF_STOP = 5,	/* S->W: shutting down: finish what is in flight, close idle ones, exit */
 	HANDOFF_PING = 6,	/* S->W: nothing; that it was taken shows that the worker moves */
+	HANDOFF_MOVE = 7,	/* W->S->W: one conversation under way: one record (the client), the descriptors of both ends
+				 * and of pipes that hold bytes, and in `extra` what worker/move.c says of it */
 };
 
 struct handoff_head {
 	uint16_t type;		/* enum handoff_type */
-	uint16_t count;		/* records and descriptors that follow */
+	uint16_t count;		/* records that follow */
 	uint32_t generation;	/* sender's, for the log */
+	uint16_t fds;		/* descriptors that come along; 0: as many as records */
+	uint16_t pad;
+	uint32_t extra;		/* bytes behind the records */
 };
 
 /* One client connection. */
@@ -44,17 +49,29 @@ struct handoff_record {
 	uint32_t pad2;
 };
 
+#define HANDOFF_EXTRA_MAX (68 * 1024)
+#define HANDOFF_MOVE_FDS 6	/* client, server, two pipes */
+
+/* Large; memory is touched only as far as a message reaches. */
 struct handoff_msg {
 	struct handoff_head head;
-	struct handoff_record rec[HANDOFF_MAX];
+	const char *extra;	/* to send: the sender's; received: points into `more` or the end of `rec` */
 	int fd[HANDOFF_MAX];
+	struct handoff_record rec[HANDOFF_MAX];
+	char more[HANDOFF_EXTRA_MAX];	/* right behind rec: handoff_recv() fills both as one */
 };
+
+/* Descriptors of a message. */
+static inline unsigned handoff_fds(const struct handoff_msg *m)
+{
+	return m->head.fds ? m->head.fds : m->head.count;
+}
 
 /* A channel: sv[0] is the supervisor's end, sv[1] the worker's. Non-blocking, close-on-exec. 0, or -1 with errno. */
 int handoff_pair(int sv[2]);
 
 /*
- * Sends one message; m->head.count descriptors stay open here, the caller closes them. Returns 0;
+ * Sends one message; its descriptors stay open here, the caller closes them. Returns 0;
  * -1 with errno EAGAIN (channel full: try when writable), ETOOMANYREFS (too many descriptors in
  * flight), EPIPE or ECONNRESET (nobody there), ENOBUFS or ENOMEM.
  */
