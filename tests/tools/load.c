@@ -177,6 +177,11 @@ static void next_chunk(struct conn *c)
 		c->sent = true;		/* once `out` is gone */
 }
 
+static const char *method_of(enum kind kind)
+{
+	return kind == DIGEST ? "POST" : kind >= ECHO ? "PUT" : "GET";
+}
+
 static void compose(struct conn *c)
 {
 	static const char *const target_of[KINDS] = { "", "/bytes/", "/chunked/", "/echo", "/echo", "/digest" };
@@ -194,7 +199,7 @@ static void compose(struct conn *c)
 	} else if (c->kind != PLAIN) {
 		p = target_of[c->kind];
 	}
-	const char *method = c->kind == DIGEST ? "POST" : c->kind >= ECHO ? "PUT" : "GET";
+	const char *method = method_of(c->kind);
 	int n = snprintf(c->out, sizeof(c->out), "%s %s HTTP/1.1\r\nHost: %s\r\nX-Token: %llx\r\n%s", method, p, host,
 	    (unsigned long long)c->token, one_shot ? "Connection: close\r\n" : "");
 	size_t at = (size_t)n;
@@ -280,13 +285,14 @@ static void answered(struct conn *c)
 		count(by_backend, 64, backend, n);
 	const char *v = header(c, "X-Token", &n);
 	unsigned status = (unsigned)atoi(c->head + 9);
-	if (status != expect)
-		fail(c, "status");
-	else if (backend != NULL && (v == NULL || n != strlen(token) || strncmp(v, token, n) != 0))
+	if (status != expect) {
+		snprintf(wanted, sizeof(wanted), "%u to %s", status, method_of(c->kind));
+		fail(c, wanted);
+	} else if (backend != NULL && (v == NULL || n != strlen(token) || strncmp(v, token, n) != 0)) {
 		fail(c, "token");
-	else if (c->kind != PLAIN && c->kind != DIGEST && c->got != c->size)
+	} else if (c->kind != PLAIN && c->kind != DIGEST && c->got != c->size) {
 		fail(c, "size");
-	else if (c->kind == DIGEST) {
+	} else if (c->kind == DIGEST) {
 		unsigned char buf[4096];
 		struct cksum sum = {0};
 		for (uint64_t at = 0; at < c->size; at += sizeof(buf)) {
