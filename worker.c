@@ -22,6 +22,7 @@
 #include "ipc/handoff.h"
 #include "os/log.h"
 #include "worker/choose.h"
+#include "worker/move.h"
 #include "worker/session.h"
 #include "worker/upstream.h"
 
@@ -71,8 +72,11 @@ static void on_channel(struct loop_fd *h, uint32_t events)
 {
 	static struct handoff_msg m;	/* large; the kernel fills only what it sends */
 
-	if (events & EPOLLOUT && worker.retiring && session_flush_handed_back() == 0)
-		session_sweep();
+	if (events & EPOLLOUT && worker.retiring) {
+		worker.channel_full = false;
+		if (session_flush_handed_back() == 0)
+			session_sweep();
+	}
 	for (int i = 0; i < MESSAGES_TURN; i++) {
 		int r = handoff_recv(h->fd, &m);
 		if (r < 0 && errno == EAGAIN)
@@ -92,6 +96,10 @@ static void on_channel(struct loop_fd *h, uint32_t events)
 		switch ((enum handoff_type)m.head.type) {
 		case HANDOFF_CONNS:
 			take_connections(&m);
+			break;
+		case HANDOFF_MOVE:
+			table_add(&worker.row->received, 1);
+			move_in(&m);
 			break;
 		case HANDOFF_RETIRE:
 			leave(true);
@@ -150,19 +158,18 @@ static void start(const struct worker_start *st)
 		log_fatal("supervisor cannot be told: %s", strerror(errno));
 }
 
-/* Connections that are to go back but did not fit the channel: wait until it takes them. */
+/* What is to leave but did not fit the channel waits until that takes more. */
 static void watch_channel(void)
 {
 	static bool watching;
-	bool want;
 
 	if (!worker.retiring || channel_ended)
 		return;
-	want = session_flush_handed_back() < 0;
-	if (want && errno != EAGAIN && errno != ETOOMANYREFS)
+	if (session_flush_handed_back() < 0 && errno != EAGAIN && errno != ETOOMANYREFS)
 		log_error("connections cannot be handed back: %s", strerror(errno));
-	if (want != watching && loop_mod(&worker.loop, &channel, EPOLLIN | (want ? EPOLLOUT : 0)) == 0)
-		watching = want;
+	if (worker.channel_full != watching &&
+	    loop_mod(&worker.loop, &channel, EPOLLIN | (worker.channel_full ? EPOLLOUT : 0)) == 0)
+		watching = worker.channel_full;
 }
 
 _Noreturn void worker_main(const struct worker_start *st)

@@ -168,6 +168,11 @@ void choose_tried(struct tried *t, const struct server *s)
 		t->server[t->n++] = (uint16_t)(s - s->pool->server);
 }
 
+void choose_adopt(struct server *s)
+{
+	table_add32(s->inflight, 1);
+}
+
 void choose_done(struct server *s, bool reached)
 {
 	table_add32(s->inflight, (uint32_t)-1);

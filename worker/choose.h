@@ -20,6 +20,8 @@ void choose_init(void);
 /* The server for the next request of the pool, counted as in flight there; NULL: none is up. */
 struct server *choose_server(struct pool *p, const struct tried *tried);
 void choose_tried(struct tried *t, const struct server *s);
+/* A request that another worker had placed there goes on here. */
+void choose_adopt(struct server *s);
 /* The request has left the server; reached: it may have got there. */
 void choose_done(struct server *s, bool reached);
 /* The server failed in a way that takes it down: say so in the table, at once. */

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "http/forward.h"
 #include "os/sock.h"
@@ -327,6 +328,27 @@ static struct exchange *start(struct session *s, unsigned pool)
 	x->pool = &worker.pool[pool];
 	x->up.splice = x->down.splice = s->listener->splice;
 	s->x = x;
+	return x;
+}
+
+struct exchange *exchange_adopt(struct session *s, struct server *sv, int fd, uint32_t uses)
+{
+	struct exchange *x = start(s, (unsigned)(sv->pool - worker.pool));
+
+	if (x == NULL) {
+		close(fd);
+		return NULL;
+	}
+	x->u = upstream_adopt(sv, x, fd, uses);
+	if (x->u == NULL || conn_arm(&x->u->c) < 0) {
+		exchange_end(x, false);
+		return NULL;
+	}
+	x->server = sv;
+	choose_adopt(sv);
+	/* Only what has been sent whole and is being answered, or a tunnel, ever moves. */
+	x->req_read = x->req_sent = x->reached = x->answered = true;
+	s->phase = SESSION_EXCHANGE;
 	return x;
 }
 

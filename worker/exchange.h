@@ -83,6 +83,9 @@ struct exchange {
 enum exchange_result exchange_start_http(struct session *s);
 enum exchange_result exchange_start_tcp(struct session *s);
 enum exchange_result exchange_run(struct exchange *x);
+/* For one that goes on here: with a server and a connection to it, the rest is the caller's. Takes the
+ * descriptor; NULL: it is closed. */
+struct exchange *exchange_adopt(struct session *s, struct server *sv, int fd, uint32_t uses);
 /* The session's timer has fired during the exchange. */
 enum exchange_result exchange_client_timeout(struct exchange *x);
 /* The client has left, or is given up: lets go of everything. */

@@ -106,6 +106,20 @@ struct pipe *pipe_take(void)
 	return p;
 }
 
+struct pipe *pipe_adopt(int rd, int wr, uint32_t held, uint32_t room)
+{
+	struct pipe *p = malloc(sizeof *p);
+
+	if (p == NULL) {
+		close(rd);
+		close(wr);
+		errno = ENOMEM;
+		return NULL;
+	}
+	*p = (struct pipe){ .fd = { rd, wr }, .held = held, .room = room ? room : 4096 };
+	return p;
+}
+
 void pipe_give(struct pipe **pp)
 {
 	struct pipe *p = *pp;

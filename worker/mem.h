@@ -45,6 +45,8 @@ struct http_head *head_take(void);	/* uninitialised; NULL: out of memory */
 void head_give(struct http_head **h);	/* as buf_give() */
 
 struct pipe *pipe_take(void);		/* empty; NULL with errno */
+/* One that another process filled. Takes both descriptors; on failure (NULL, errno) they are closed. */
+struct pipe *pipe_adopt(int rd, int wr, uint32_t held, uint32_t room);
 void pipe_give(struct pipe **p);	/* one that is not empty is closed */
 
 #endif

@@ -17,6 +17,7 @@
 #include "os/log.h"
 #include "os/sock.h"
 #include "worker/exchange.h"
+#include "worker/move.h"
 
 #define LINGER_NS	(2 * CONF_SECOND)
 #define LINGER_READS	64	/* buffers of what nobody wants, in one turn */
@@ -107,28 +108,32 @@ int session_flush_handed_back(void)
 		return 0;
 	back.head.type = HANDOFF_CONNS;
 	back.head.generation = worker.generation;
-	if (handoff_send(worker.channel, &back) < 0)
+	if (handoff_send(worker.channel, &back) < 0) {
+		worker.channel_full = true;
 		return -1;
+	}
 	for (unsigned i = 0; i < back.head.count; i++)
 		close(back.fd[i]);
 	back.head.count = 0;
 	return 0;
 }
 
-/* An idle connection goes back to the supervisor, which gives it to our successors. False: not now. */
-static bool hand_back(struct session *s)
+void session_record(const struct session *s, struct handoff_record *r)
 {
-	struct handoff_record *r;
-
-	if (back.head.count == HANDOFF_MAX && session_flush_handed_back() < 0)
-		return false;
-	r = &back.rec[back.head.count];
 	*r = (struct handoff_record){
 		.accepted_ns = s->accepted_ns, .requests = s->requests,
 		.listener = (uint16_t)(s->listener - worker.conf->listener),
 		.family = s->peer_family, .port = s->peer_port,
 	};
 	memcpy(r->addr, s->peer, sizeof r->addr);
+}
+
+/* An idle connection goes back to the supervisor, which gives it to our successors. False: not now. */
+static bool hand_back(struct session *s)
+{
+	if (back.head.count == HANDOFF_MAX && session_flush_handed_back() < 0)
+		return false;
+	session_record(s, &back.rec[back.head.count]);
 	if (s->c.armed)
 		loop_del(&worker.loop, &s->c.h);
 	back.fd[back.head.count++] = s->c.h.fd;
@@ -220,9 +225,11 @@ static bool after_exchange(struct session *s, enum exchange_result r)
 {
 	switch (r) {
 	case EXCHANGE_WAIT:
-		return false;
 	case EXCHANGE_YIELD:
-		session_yield(s);
+		if (worker.retiring && move_possible(s) && move_out(s))
+			return false;
+		if (r == EXCHANGE_YIELD)
+			session_yield(s);
 		return false;
 	case EXCHANGE_GO:
 	case EXCHANGE_ANSWER:
@@ -377,13 +384,13 @@ static void on_timer(struct timer *t)
 	}
 }
 
-void session_start(int fd, const struct handoff_record *r)
+struct session *session_adopt(int fd, const struct handoff_record *r)
 {
 	struct session *s;
 
 	if (r->listener >= worker.conf->nlisteners || (s = slab_take(&sessions)) == NULL) {
 		close(fd);
-		return;
+		return NULL;
 	}
 	*s = (struct session){
 		.timer.cb = on_timer, .listener = &worker.conf->listener[r->listener],
@@ -398,6 +405,15 @@ void session_start(int fd, const struct handoff_record *r)
 		s->next->prev = &s->next;
 	worker.sessions = s;
 	table_add32(&worker.row->active, 1);
+	return s;
+}
+
+void session_start(int fd, const struct handoff_record *r)
+{
+	struct session *s = session_adopt(fd, r);
+
+	if (s == NULL)
+		return;
 	if (s->listener->mode == CONF_MODE_TCP) {
 		s->phase = SESSION_EXCHANGE;
 		if (after_exchange(s, exchange_start_tcp(s)))
@@ -413,6 +429,8 @@ void session_sweep(void)
 
 	for (struct session *s = worker.sessions; s; s = next) {
 		next = s->next;
+		if (s->phase == SESSION_EXCHANGE && worker.retiring)
+			session_yield(s);	/* it may be one that can move: after_exchange() finds out */
 		if (s->phase != SESSION_IDLE || s->c.in)
 			continue;
 		if (worker.stopping) {

@@ -37,6 +37,10 @@ struct session {
 
 /* Takes over a connection. Closes it when that cannot be done. */
 void session_start(int fd, const struct handoff_record *r);
+/* The same, but nothing is done with it yet: the caller knows what goes on. NULL: cannot be done, the descriptor is closed. */
+struct session *session_adopt(int fd, const struct handoff_record *r);
+/* What the supervisor and the next worker have to know of the client. */
+void session_record(const struct session *s, struct handoff_record *r);
 /* Goes on as far as it can. May end the session. */
 void session_run(struct session *s);
 /* Puts it among those that go on in the next turn. */

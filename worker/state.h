@@ -49,6 +49,7 @@ struct worker_state {
 	uint64_t rng;			/* see balance_draw() */
 	uint32_t slot, generation;
 	int channel, health_wake;
+	bool channel_full;		/* a message did not fit; when the channel takes more, session_sweep() */
 	bool retiring;			/* hand back what is idle, finish the rest, exit */
 	bool stopping;			/* close what is idle, finish the rest, exit */
 };

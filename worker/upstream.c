@@ -64,6 +64,20 @@ static struct upstream *reuse(struct server *s, bool check)
 	return u;
 }
 
+struct upstream *upstream_adopt(struct server *s, struct exchange *x, int fd, uint32_t uses)
+{
+	struct upstream *u = slab_take(&upstreams);
+
+	if (u == NULL) {
+		close(fd);
+		errno = ENOMEM;
+		return NULL;
+	}
+	*u = (struct upstream){ .server = s, .x = x, .uses = uses, .timer.cb = on_timer };
+	conn_start(&u->c, fd, on_event);
+	return u;
+}
+
 struct upstream *upstream_get(struct server *s, struct exchange *x, bool fresh, bool check)
 {
 	struct sockaddr_storage ss;
@@ -85,14 +99,9 @@ struct upstream *upstream_get(struct server *s, struct exchange *x, bool fresh, 
 	if (fd < 0)
 		return NULL;
 	bool connected = errno == 0;
-	u = slab_take(&upstreams);
-	if (u == NULL) {
-		close(fd);
-		errno = ENOMEM;
+	u = upstream_adopt(s, x, fd, 0);
+	if (u == NULL)
 		return NULL;
-	}
-	*u = (struct upstream){ .server = s, .x = x, .timer.cb = on_timer };
-	conn_start(&u->c, fd, on_event);
 	u->c.rd = false;	/* it has nothing to say before it is asked */
 	u->c.wr = connected;
 	return u;

@@ -25,6 +25,8 @@ struct upstream {
  * check: the request cannot be repeated, so make as sure as one can that a kept one still lives.
  */
 struct upstream *upstream_get(struct server *s, struct exchange *x, bool fresh, bool check);
+/* One that another worker opened; takes the descriptor. NULL with errno: it is closed. */
+struct upstream *upstream_adopt(struct server *s, struct exchange *x, int fd, uint32_t uses);
 /* The exchange is over and the connection is in order: keep it, or close it if enough are kept. */
 void upstream_keep(struct upstream *u);
 void upstream_close(struct upstream *u);

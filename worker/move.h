@@ -1,0 +1,18 @@
+/*
+ * A conversation under way goes to another worker, descriptors, bytes and all, and neither side of
+ * it notices: tunnels at any moment, http exchanges once their request has gone out and the head of
+ * the answer has been written.
+ */
+#ifndef WORKER_MOVE_H
+#define WORKER_MOVE_H
+
+#include "worker/session.h"
+
+/* May this one go now? */
+bool move_possible(const struct session *s);
+/* Sends it to the supervisor; on success the session is gone. False: not now, the channel takes nothing. */
+bool move_out(struct session *s);
+/* Takes one over: a message of type HANDOFF_MOVE. */
+void move_in(const struct handoff_msg *m);
+
+#endif
