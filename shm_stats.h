@@ -40,11 +40,12 @@
 #include <stdint.h>
 
 #define SHM_MAGIC	UINT64_C(0x4c42414c414e4345)	/* "LBALANCE" */
-#define SHM_LAYOUT	1	/* raised whenever a field moves, changes its meaning, or goes */
+#define SHM_LAYOUT	2	/* raised whenever a field moves, changes its meaning, or goes */
 #define SHM_LINE	64	/* bytes; the unit in which processors fight over memory */
 
 #define SHM_NAME_MAX	64	/* bytes of a name, the final NUL included */
 #define SHM_ADDR_MAX	112	/* holds any sockaddr that connect(2) is given here (sockaddr_un: 110) */
+#define SHM_PATH_MAX	128	/* bytes of a path, the final NUL included; holds any address of a unix socket */
 #define SHM_WORKERS_MAX	256	/* worker slots; four words of live bits */
 #define SHM_LATENCY_BUCKETS 32	/* see shm_load.latency */
 
@@ -116,6 +117,7 @@ struct shm_instance {
 	uint64_t cell_offset;
 	char version[SHM_NAME_MAX];	/* of the program that made the table */
 	char instance[SHM_NAME_MAX];	/* the name people know it by */
+	char control[SHM_PATH_MAX];	/* of the control socket; empty: none. S, right after the table was made */
 
 	/* S, while it runs. */
 	alignas(SHM_LINE) _Atomic uint32_t generation;	/* of the configuration; first is 1 */
@@ -129,6 +131,7 @@ struct shm_instance {
 	_Atomic uint64_t reloaded_real_s;
 	_Atomic uint64_t accepted;	/* connections accepted */
 	_Atomic uint64_t live[SHM_WORKERS_MAX / 64];	/* bit n: column n counts; bit 0 always; release */
+	_Atomic uint32_t log_level;	/* enum log_level of every process; 0: each has its own */
 };
 
 struct shm_worker {
@@ -156,6 +159,8 @@ struct shm_pool {
 	/* S */
 	alignas(SHM_LINE) char name[SHM_NAME_MAX];
 	alignas(SHM_LINE) _Atomic uint32_t used;	/* generation that uses this row; 0: free */
+	_Atomic uint32_t check;		/* for people: enum conf_check_kind + 1; 0: not told */
+	_Atomic uint32_t balance;	/* for people: enum words_algorithm + 1; 0: not told */
 	/* H */
 	alignas(SHM_LINE) _Atomic uint64_t round_target;	/* dispatched total at which an extra round of
 						 * probes is due; UINT64_MAX: never. Workers that
@@ -172,6 +177,12 @@ struct shm_server {
 	_Atomic uint32_t admin;		/* enum shm_admin */
 	_Atomic uint32_t maxconn;	/* 0: no limit */
 	_Atomic uint32_t backup;	/* 1: only when no other server is up */
+	_Atomic uint32_t weight_conf;	/* what the configuration says; what counts is `weight` */
+	_Atomic uint32_t weight_set;	/* 1: `weight` was set by hand, and outlives reloads */
+	_Atomic uint32_t probe_wanted;	/* raised when somebody wants a probe now; health is woken then */
+	uint32_t pad0;
+	_Atomic uint64_t added_ns;	/* CLOCK_MONOTONIC when the server came to this row */
+	_Atomic uint64_t admin_ns;	/* CLOCK_MONOTONIC of the last change of `admin`; 0: never */
 };
 
 struct shm_health {

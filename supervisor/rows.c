@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/words.h"
+#include "os/loop.h"
+
 /* Rows in use, by identity: so that thousands of servers are matched in one pass. Open addressing. */
 struct rows_index {
 	uint32_t *place;	/* row + 1; 0: empty */
@@ -89,12 +92,22 @@ static uint32_t rows_free_server(const struct table *t, uint32_t *from)
 	return UINT32_MAX;
 }
 
-static void rows_new_pool(struct table *t, uint32_t row, const char *name, uint32_t generation)
+static void rows_tell_pool(struct shm_pool *row, const struct conf_pool *p)
 {
+	int algorithm = words_choice(words_balance, p->balance);
+
+	atomic_store_explicit(&row->check, (uint32_t)p->check.kind + 1, memory_order_relaxed);
+	atomic_store_explicit(&row->balance, (uint32_t)(algorithm + 1), memory_order_relaxed);
+}
+
+static void rows_new_pool(struct table *t, const struct conf_pool *conf, uint32_t generation)
+{
+	uint32_t row = conf->row;
 	struct shm_pool *p = &t->pool[row];
 
 	memset(p->name, 0, sizeof(p->name));
-	memcpy(p->name, name, strlen(name));
+	memcpy(p->name, conf->name, strlen(conf->name));
+	rows_tell_pool(p, conf);
 	/* Health's words, which it sets when it comes to this pool. No worker looks at a row that was free. */
 	atomic_store_explicit(&p->round_target, UINT64_MAX, memory_order_relaxed);
 	atomic_store_explicit(&p->rounds, 0, memory_order_relaxed);
@@ -105,7 +118,9 @@ static void rows_new_pool(struct table *t, uint32_t row, const char *name, uint3
 
 static void rows_tell(struct shm_server *row, const struct conf_server *v)
 {
-	atomic_store_explicit(&row->weight, v->weight, memory_order_relaxed);
+	atomic_store_explicit(&row->weight_conf, v->weight, memory_order_relaxed);
+	if (!rows_load(&row->weight_set))	/* what an operator said by hand stands over the file */
+		atomic_store_explicit(&row->weight, v->weight, memory_order_relaxed);
 	atomic_store_explicit(&row->maxconn, v->maxconn, memory_order_relaxed);
 	atomic_store_explicit(&row->backup, v->backup, memory_order_relaxed);
 }
@@ -118,6 +133,9 @@ static void rows_new_server(struct table *t, const struct conf_server *v, uint32
 	memcpy(s->name, v->name, strlen(v->name));
 	s->pool = pool;
 	atomic_store_explicit(&s->admin, SHM_READY, memory_order_relaxed);
+	atomic_store_explicit(&s->admin_ns, 0, memory_order_relaxed);
+	atomic_store_explicit(&s->weight_set, 0, memory_order_relaxed);
+	atomic_store_explicit(&s->added_ns, loop_clock_ns(), memory_order_relaxed);
 	rows_tell(s, v);
 	table_clear_server(t, v->row);
 	atomic_store_explicit(&s->used, generation, memory_order_release);
@@ -150,7 +168,7 @@ int rows_assign(struct table *t, struct conf *conf, uint32_t generation, char *e
 					 t->max_pools);
 				goto fail;
 			}
-			rows_new_pool(t, p->row, p->name, generation);
+			rows_new_pool(t, p, generation);
 		}
 		for (j = 0; j < p->nservers; j++) {
 			struct conf_server *v = &p->server[j];
@@ -186,6 +204,7 @@ void rows_publish(struct table *t, const struct conf *conf, uint32_t generation)
 	for (i = 0; i < conf->npools; i++) {
 		const struct conf_pool *p = &conf->pool[i];
 
+		rows_tell_pool(&t->pool[p->row], p);
 		atomic_store_explicit(&t->pool[p->row].used, generation, memory_order_release);
 		for (j = 0; j < p->nservers; j++) {
 			const struct conf_server *v = &p->server[j];
