@@ -138,15 +138,42 @@ static void channel_ready(struct worker *w)
 	log_debug("worker %u (pid %d) is ready", w->slot, (int)w->pid);
 }
 
-/* Connections handed back: to the generation that serves now, where the same listener may be another row. */
+static void channel_close_fds(const struct handoff_msg *m)
+{
+	unsigned i;
+
+	for (i = 0; i < handoff_fds(m); i++)
+		close(m->fd[i]);
+}
+
+/*
+ * Connections handed back: to the generation that serves now, where the same listener may be another row. Where it is
+ * gone, idle connections are closed; a conversation goes on to its end under another listener.
+ */
 static void channel_returned(struct worker *w, struct handoff_msg *m)
 {
+	struct supervisor *s = w->gen->s;
 	unsigned i, n = 0;
 
+	if (!s->current || s->succession.stop > STOP_PLACING) {
+		channel_close_fds(m);
+		return;
+	}
+	if (m->head.type == HANDOFF_MOVE) {
+		int row = succession_translate(w->gen, m->rec[0].listener);
+
+		if (row < 0) {
+			m->rec[0].flags |= HANDOFF_LAST;
+			row = 0;
+		}
+		m->rec[0].listener = (uint16_t)row;
+		dispatch_give(s, m, w);
+		return;
+	}
 	for (i = 0; i < m->head.count; i++) {
 		int row = succession_translate(w->gen, m->rec[i].listener);
 
-		if (row < 0 || w->gen->s->succession.stop != STOP_NOT) {
+		if (row < 0) {
 			close(m->fd[i]);
 			continue;
 		}
@@ -155,22 +182,18 @@ static void channel_returned(struct worker *w, struct handoff_msg *m)
 		m->fd[n++] = m->fd[i];
 	}
 	m->head.count = (uint16_t)n;
-	dispatch_give(w->gen->s, m, w);
-}
-
-static void channel_close_fds(const struct handoff_msg *m)
-{
-	unsigned i;
-
-	for (i = 0; i < m->head.count; i++)
-		close(m->fd[i]);
+	dispatch_give(s, m, w);
 }
 
 static void channel_message(struct worker *w, struct handoff_msg *m)
 {
 	switch (m->head.type) {
 	case HANDOFF_CONNS:
+	case HANDOFF_MOVE:
 		channel_returned(w, m);
+		return;
+	case HANDOFF_MOVE:
+		channel_moved(w, m);
 		return;
 	case HANDOFF_READY:
 		channel_ready(w);
@@ -189,7 +212,7 @@ bool channel_receive(struct worker *w)
 
 	/* A dead worker's messages are read to their end, however many: nobody adds to them. */
 	for (n = 0; n < CHANNEL_BOUND || w->pid == 0; n++) {
-		if (s->dispatch.round.head.count && w->gen->state == GENERATION_RETIRING)
+		if (dispatch_holds(s) && w->gen->state == GENERATION_RETIRING)
 			return false;
 		switch (handoff_recv(w->channel[0], &channel_in)) {
 		case 1:
@@ -217,7 +240,7 @@ bool channel_take_back(struct worker *w)
 	_Atomic uint64_t *handed = &s->table.worker[w->slot].handed;
 
 	for (;;) {
-		if (s->dispatch.round.head.count || !dispatch_has_room(s, w))
+		if (dispatch_holds(s) || !dispatch_has_room(s, w))
 			return false;
 		switch (handoff_recv(w->channel[1], &channel_in)) {
 		case 1:
@@ -231,11 +254,14 @@ bool channel_take_back(struct worker *w)
 		}
 		if (channel_in.head.type == HANDOFF_PING)
 			continue;
-		if (channel_in.head.type != HANDOFF_CONNS)
+		if (channel_in.head.type != HANDOFF_CONNS && channel_in.head.type != HANDOFF_MOVE)
 			break;
 		atomic_store_explicit(handed, atomic_load_explicit(handed, memory_order_relaxed) - channel_in.head.count,
 				      memory_order_relaxed);
-		channel_returned(w, &channel_in);
+		if (channel_in.head.type == HANDOFF_MOVE)
+			channel_moved(w, &channel_in);
+		else
+			channel_returned(w, &channel_in);
 	}
 	/* A word to a worker that hangs, which it has yet to hear: it goes to the end of the queue. */
 	channel_close_fds(&channel_in);
@@ -285,7 +311,8 @@ uint64_t channel_count(struct worker *w)
 		}
 		if (channel_in.head.type == CHANNEL_MARK)
 			return n;
-		if (channel_in.head.type == HANDOFF_CONNS && handoff_send(w->channel[0], &channel_in) == 0)
+		if ((channel_in.head.type == HANDOFF_CONNS || channel_in.head.type == HANDOFF_MOVE) &&
+		    handoff_send(w->channel[0], &channel_in) == 0)
 			n += channel_in.head.count;
 		/* Words to the dead worker go with it: its successor starts with the present log, and is told anew. */
 		channel_close_fds(&channel_in);

@@ -85,40 +85,47 @@ static void dispatch_scarce(struct supervisor *s, int err)
 }
 
 /*
- * Sends n connections of m, from `from` on, to w; they are closed here when they are gone, or cannot
- * be sent at all. 0, or -1 with errno: they are still there.
+ * Sends m to w; its descriptors are closed here when it is gone, or cannot be sent at all. 0, or -1 with errno:
+ * they are still there.
  */
-static int dispatch_send(struct supervisor *s, struct worker *w, const struct handoff_msg *m, uint32_t from, uint32_t n)
+static int dispatch_send(struct supervisor *s, struct worker *w, struct handoff_msg *m)
 {
-	struct handoff_msg *part = &s->dispatch.part;
 	_Atomic uint64_t *handed = &s->table.worker[w->slot].handed;
-	uint32_t i;
-	int err = 0;
+	unsigned i;
 
-	part->head.type = HANDOFF_CONNS;
-	part->head.count = (uint16_t)n;
-	part->head.generation = w->gen->number;
-	memcpy(part->rec, m->rec + from, n * sizeof(m->rec[0]));
-	memcpy(part->fd, m->fd + from, n * sizeof(m->fd[0]));
+	/* Counted before it is sent: the worker must never seem to have received more than it was handed. */
+	m->head.generation = w->gen->number;
+	table_add(handed, m->head.count);
+	if (handoff_send(w->channel[0], m) < 0) {
+		int err = errno;
 
-	/* Counted before they are sent: the worker must never seem to have received more than it was handed. */
-	table_add(handed, n);
-	if (handoff_send(w->channel[0], part) < 0) {
-		err = errno;
-		table_add(handed, -(uint64_t)n);
+		table_add(handed, -(uint64_t)m->head.count);
 		if (err == EAGAIN || err == ENOBUFS || err == ENOMEM || err == ETOOMANYREFS || err == EPIPE ||
 		    err == ECONNRESET) {
 			errno = err;
 			return -1;
 		}
-		log_error("worker %u: %u connections cannot be handed over and are closed: %s", w->slot, n, strerror(err));
+		log_error("worker %u: %u connections cannot be handed over and are closed: %s", w->slot, m->head.count,
+			  strerror(err));
 	}
-	for (i = 0; i < n; i++)
-		close(part->fd[i]);
+	for (i = 0; i < handoff_fds(m); i++)
+		close(m->fd[i]);
 	return 0;
 }
 
-/* Gives what it can; the rest stays in m, moved to its front. */
+/* After a send that failed. Whether others are worth trying. */
+static bool dispatch_failed(struct supervisor *s, struct worker *w)
+{
+	if (errno == ETOOMANYREFS || errno == ENOBUFS || errno == ENOMEM) {
+		dispatch_scarce(s, errno);
+		return false;
+	}
+	w->full = true;
+	channel_watch(w);
+	return true;
+}
+
+/* Gives what it can of m's connections; the rest stays in m, moved to its front. */
 static void dispatch_place(struct supervisor *s, struct handoff_msg *m, const struct worker *but)
 {
 	struct dispatch *d = &s->dispatch;
@@ -136,17 +143,14 @@ static void dispatch_place(struct supervisor *s, struct handoff_msg *m, const st
 		for (i = 0; i < k; i++) {
 			if (give[i] == 0)
 				continue;
-			if (dispatch_send(s, v[i], m, at, give[i]) == 0) {
+			d->part.head = (struct handoff_head){ .type = HANDOFF_CONNS, .count = (uint16_t)give[i] };
+			memcpy(d->part.rec, m->rec + at, give[i] * sizeof(m->rec[0]));
+			memcpy(d->part.fd, m->fd + at, give[i] * sizeof(m->fd[0]));
+			if (dispatch_send(s, v[i], &d->part) == 0)
 				at += give[i];
-				continue;
-			}
-			if (errno == ETOOMANYREFS || errno == ENOBUFS || errno == ENOMEM) {
-				dispatch_scarce(s, errno);
+			else if (!dispatch_failed(s, v[i]))
 				goto out;
-			}
-			/* Full: the others get its share in the next pass. */
-			v[i]->full = true;
-			channel_watch(v[i]);
+			/* When one is full, the others get its share in the next pass. */
 		}
 	}
 out:
@@ -157,31 +161,67 @@ out:
 	m->head.count = (uint16_t)(count - at);
 }
 
+/* A conversation goes whole or not at all. When it has gone, head.count is 0. */
+static void dispatch_place_moved(struct supervisor *s, struct handoff_msg *m, const struct worker *but)
+{
+	struct worker *v[CONF_WORKERS_MAX];
+	uint64_t load[CONF_WORKERS_MAX];
+	uint32_t give[CONF_WORKERS_MAX], k, i;
+
+	s->dispatch.retry_ns = s->loop.now_ns + DISPATCH_RETRY_NS;
+	while (s->current && (k = dispatch_candidates(s, but, v, load)) > 0) {
+		spread_round(k, load, 1, 0, s->dispatch.turn++, give);
+		for (i = 0; !give[i]; i++)
+			;
+		if (dispatch_send(s, v[i], m) == 0) {
+			m->head.count = 0;
+			hang_watch(s);
+			return;
+		}
+		if (!dispatch_failed(s, v[i]))
+			return;
+	}
+}
+
+/* Keeps what found no place. */
+static void dispatch_hold(struct handoff_msg *to, const struct handoff_msg *m)
+{
+	to->head = m->head;
+	memcpy(to->rec, m->rec, m->head.count * sizeof(m->rec[0]));
+	memcpy(to->fd, m->fd, handoff_fds(m) * sizeof(m->fd[0]));
+	if (m->head.extra)
+		memcpy(to->more, m->extra, m->head.extra);
+	to->extra = to->more;
+}
+
 void dispatch_give(struct supervisor *s, struct handoff_msg *m, const struct worker *but)
 {
-	struct handoff_msg *round = &s->dispatch.round;
+	struct dispatch *d = &s->dispatch;
+	unsigned i;
 
 	if (m->head.count == 0)
 		return;
-	if (m != round && round->head.count) {
+	if (m != &d->round && supervisor_holds(s)) {
 		/* Only somebody who does not keep to the rules brings us here: nothing was asked for. */
-		while (m->head.count)
-			close(m->fd[--m->head.count]);
+		for (i = 0; i < handoff_fds(m); i++)
+			close(m->fd[i]);
+		return;
+	}
+	if (m->head.type == HANDOFF_MOVE) {
+		dispatch_place_moved(s, m, but);
+		if (m->head.count)
+			dispatch_hold(&d->moved, m);
 		return;
 	}
 	dispatch_place(s, m, but);
-	if (m != round && m->head.count) {
-		memcpy(round->rec, m->rec, m->head.count * sizeof(m->rec[0]));
-		memcpy(round->fd, m->fd, m->head.count * sizeof(m->fd[0]));
-		round->head.count = m->head.count;
-		m->head.count = 0;
-	}
+	if (m != &d->round && m->head.count)
+		dispatch_hold(&d->round, m);
 }
 
 /* Retiring workers are not read from while there is no place for what they hand back. */
 static void dispatch_gate(struct supervisor *s)
 {
-	bool gate = s->dispatch.round.head.count != 0;
+	bool gate = dispatch_holds(s);
 	struct generation *g;
 	unsigned i;
 
@@ -200,8 +240,14 @@ void dispatch_turn(struct supervisor *s)
 {
 	struct dispatch *d = &s->dispatch;
 
-	if (d->round.head.count && (d->stirred || s->loop.now_ns >= d->retry_ns))
-		dispatch_place(s, &d->round, NULL);
+	if (supervisor_holds(s) && (d->stirred || s->loop.now_ns >= d->retry_ns)) {
+		if (d->moved.head.count)
+			dispatch_place_moved(s, &d->moved, NULL);
+		if (d->round.head.count)
+			dispatch_place(s, &d->round, NULL);
+	}
+	if (d->moved.head.count && (d->stirred || s->loop.now_ns >= d->retry_ns))
+		dispatch_place_moved(s, &d->moved, NULL);
 	accept_turn(s);
 	dispatch_gate(s);
 	d->stirred = false;
@@ -211,7 +257,7 @@ uint64_t dispatch_wait_ns(const struct supervisor *s)
 {
 	uint64_t now = s->loop.now_ns, until = accept_next_ns(s);
 
-	if (s->dispatch.round.head.count && s->dispatch.retry_ns < until)
+	if (dispatch_holds(s) && s->dispatch.retry_ns < until)
 		until = s->dispatch.retry_ns;
 	return until == UINT64_MAX ? until : until > now ? until - now : 0;
 }

@@ -126,9 +126,11 @@ struct limit {
 
 /* Accepting and handing over. accept.c, dispatch.c */
 struct dispatch {
-	/* Connections taken and not yet placed; head.count 0: none. While there are some, nothing is
-	 * accepted and nothing is read from retiring workers: this is all the supervisor ever holds. */
+	/* Connections taken and not yet placed; head.count 0: none. While there is something here or in
+	 * `moved`, nothing is accepted and nothing is read from retiring workers: this is all the supervisor
+	 * ever holds. */
 	struct handoff_msg round;
+	struct handoff_msg moved;	/* the same for one conversation under way (HANDOFF_MOVE) */
 	struct handoff_msg part;	/* what one worker gets of it; scratch */
 	uint64_t retry_ns;		/* when to try again to place it */
 	bool open;			/* a generation serves and listeners are to be served */
@@ -210,6 +212,12 @@ static inline struct generation *supervisor_next_generation(const struct supervi
 	if (!g || g == s->current || g == s->succession.next)
 		return s->retiring;
 	return g->older;
+}
+
+/* Whether something waits for a place, so that nothing more may be taken in. */
+static inline bool supervisor_holds(const struct supervisor *s)
+{
+	return s->dispatch.round.head.count || s->dispatch.moved.head.count;
 }
 
 /* Whether a message may be logged now; *held says how many were not since the last one. */
