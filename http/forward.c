@@ -1,7 +1,4 @@
-/*
- * Writing heads. Everything goes through struct out, which remembers when the room has run out, so
- * that the callers need not look after each piece.
- */
+/* Writing heads. */
 #include "http/forward.h"
 
 #include <string.h>
@@ -11,35 +8,6 @@
 #include "http/meaning.h"
 #include "http/name.h"
 
-struct out {
-	char *at, *end;
-	bool full;
-};
-
-static void put(struct out *o, const char *text, size_t size)
-{
-	if ((size_t)(o->end - o->at) < size) {
-		o->full = true;
-		return;
-	}
-	memcpy(o->at, text, size);
-	o->at += size;
-}
-
-#define PUT(o, literal)	put((o), (literal), sizeof(literal) - 1)
-
-static void put_number(struct out *o, uint64_t n)
-{
-	char text[20];
-	size_t i = sizeof(text);
-
-	do {
-		text[--i] = (char)('0' + n % 10);
-		n /= 10;
-	} while (n);
-	put(o, text + i, sizeof(text) - i);
-}
-
 /* Given, and fit to be a field's value? */
 static bool given(struct http_text t)
 {
@@ -47,32 +15,27 @@ static bool given(struct http_text t)
 	    !http_char_is_blank(t.at[0]) && !http_char_is_blank(t.at[t.size - 1]);
 }
 
-static size_t written(const struct out *o, const char *from)
+static void put_name(struct http_out *o, const struct http_field *f, const char *buf)
 {
-	return o->full ? 0 : (size_t)(o->at - from);
-}
-
-static void put_name(struct out *o, const struct http_field *f, const char *buf)
-{
-	put(o, buf + f->name_at, f->name_size);
-	PUT(o, ": ");
+	http_out_put(o, buf + f->name_at, f->name_size);
+	HTTP_OUT_PUT(o, ": ");
 }
 
 /*
  * A field as it came. A line that is already written the way it would be here is taken as a whole: what is
  * between name and value is then one ':' and one blank, what is behind the value is CRLF.
  */
-static void put_field(struct out *o, const struct http_field *f, const char *buf)
+static void put_field(struct http_out *o, const struct http_field *f, const char *buf)
 {
 	uint32_t name_end = f->name_at + f->name_size;
 
 	if (f->value_at == name_end + 2 && buf[name_end + 1] == ' ') {
-		put(o, buf + f->name_at, f->name_size + 2u + f->value_size);
+		http_out_put(o, buf + f->name_at, f->name_size + 2u + f->value_size);
 	} else {
 		put_name(o, f, buf);
-		put(o, buf + f->value_at, f->value_size);
+		http_out_put(o, buf + f->value_at, f->value_size);
 	}
-	PUT(o, "\r\n");
+	HTTP_OUT_PUT(o, "\r\n");
 }
 
 /* The last field of this id that stays, or NULL. */
@@ -87,82 +50,141 @@ static const struct http_field *last(const struct http_head *h, enum http_field_
 }
 
 /* "1.1 NAME", the version being the one that the message came in. RFC 9110 7.6.3 */
-static void put_via(struct out *o, const struct http_head *h, struct http_text name)
+static void put_via(struct http_out *o, const struct http_head *h, struct http_text name)
 {
-	put(o, h->minor ? "1.1 " : "1.0 ", 4);
-	put(o, name.at, name.size);
-	PUT(o, "\r\n");
+	http_out_put(o, h->minor ? "1.1 " : "1.0 ", 4);
+	http_out_put(o, name.at, name.size);
+	HTTP_OUT_PUT(o, "\r\n");
 }
 
 /* The field, with something of ours to be appended by the caller to its list. */
-static void put_open_list(struct out *o, const struct http_field *f, const char *buf)
+static void put_open_list(struct http_out *o, const struct http_field *f, const char *buf)
 {
 	put_name(o, f, buf);
-	put(o, buf + f->value_at, f->value_size);
+	http_out_put(o, buf + f->value_at, f->value_size);
 	if (f->value_size)
-		PUT(o, ", ");
+		HTTP_OUT_PUT(o, ", ");
 }
+
+/* ---- lists that each proxy continues ---- */
+
+struct list {
+	struct http_text ours;
+	const struct http_field *open;	/* ours goes behind this one's value */
+	bool drop;			/* theirs goes */
+	bool add;			/* ours makes a line of its own */
+};
+
+static struct list list_start(const struct http_head *h, enum http_field_id id, const struct http_list *l)
+{
+	struct list s = { .ours = { l->at, l->size } };
+
+	if (!given(s.ours))
+		s.ours.size = 0;
+	switch ((enum http_list_mode)l->mode) {
+	case HTTP_LIST_APPEND:
+		s.open = s.ours.size ? last(h, id) : NULL;
+		s.add = s.ours.size && !s.open;
+		break;
+	case HTTP_LIST_SET:
+		s.drop = true;
+		s.add = s.ours.size;
+		break;
+	case HTTP_LIST_KEEP:
+		s.add = s.ours.size && !last(h, id);
+		break;
+	}
+	return s;
+}
+
+/* A field that came; false: it goes on as it is. */
+static bool list_field(struct http_out *o, const struct list *l, const struct http_field *f, const char *buf)
+{
+	if (l->open == f) {
+		put_open_list(o, f, buf);
+		http_out_put(o, l->ours.at, l->ours.size);
+		HTTP_OUT_PUT(o, "\r\n");
+		return true;
+	}
+	return l->drop;
+}
+
+static void list_add(struct http_out *o, const struct list *l, const char *name, size_t name_size)
+{
+	if (!l->add)
+		return;
+	http_out_put(o, name, name_size);
+	http_out_put(o, l->ours.at, l->ours.size);
+	HTTP_OUT_PUT(o, "\r\n");
+}
+
+#define LIST_ADD(o, l, name)	list_add((o), (l), (name), sizeof(name) - 1)
 
 /* ---- requests ---- */
 
-static void put_request_line(struct out *o, const struct http_head *h, const char *buf)
+static void put_request_line(struct http_out *o, const struct http_head *h, const char *buf)
 {
-	put(o, buf + h->method_text.at, h->method_text.size);
-	PUT(o, " ");
+	http_out_put(o, buf + h->method_text.at, h->method_text.size);
+	HTTP_OUT_PUT(o, " ");
 	if (h->absolute && !h->target.size && h->method == HTTP_OPTIONS)
-		PUT(o, "*");	/* RFC 9112 3.2.4 */
+		HTTP_OUT_PUT(o, "*");	/* RFC 9112 3.2.4 */
 	else if (h->absolute && (!h->target.size || buf[h->target.at] != '/'))
-		PUT(o, "/");
-	put(o, buf + h->target.at, h->target.size);
-	PUT(o, " HTTP/1.1\r\n");
+		HTTP_OUT_PUT(o, "/");
+	http_out_put(o, buf + h->target.at, h->target.size);
+	HTTP_OUT_PUT(o, " HTTP/1.1\r\n");
 }
 
-static void put_host(struct out *o, const struct http_head *h, const char *buf)
+/* 1.1 wants a Host from everybody, 1.0 from nobody. An absolute target may have come without one. */
+static struct http_text host_text(const struct http_head *h, const char *buf, const struct http_request_edit *e)
 {
-	PUT(o, "Host: ");
-	put(o, buf + h->authority.at, h->authority.size);
-	PUT(o, "\r\n");
+	if (http_authority_valid(e->set_host.at, e->set_host.size))
+		return e->set_host;
+	if (!h->authority.size && !(h->seen & HTTP_BIT(HTTP_F_HOST)) && http_authority_valid(e->host.at, e->host.size))
+		return e->host;
+	return (struct http_text){ buf + h->authority.at, h->authority.size };
 }
 
-static void put_framing(struct out *o, uint8_t framing, uint64_t length)
+static void put_host(struct http_out *o, struct http_text host)
+{
+	HTTP_OUT_PUT(o, "Host: ");
+	http_out_put(o, host.at, host.size);
+	HTTP_OUT_PUT(o, "\r\n");
+}
+
+static void put_framing(struct http_out *o, uint8_t framing, uint64_t length)
 {
 	if (framing == HTTP_LENGTH) {
-		PUT(o, "Content-Length: ");
-		put_number(o, length);
-		PUT(o, "\r\n");
+		HTTP_OUT_PUT(o, "Content-Length: ");
+		http_out_number(o, length);
+		HTTP_OUT_PUT(o, "\r\n");
 	} else if (framing == HTTP_CHUNKED) {
-		PUT(o, "Transfer-Encoding: chunked\r\n");
+		HTTP_OUT_PUT(o, "Transfer-Encoding: chunked\r\n");
 	}
 }
 
 size_t http_forward_request(char *out, size_t room, const struct http_head *h, const char *buf,
     const struct http_request_edit *e)
 {
-	struct out o = { .at = out, .end = out + room };
-	bool for_given = given(e->forwarded_for), via_given = given(e->via);
-	bool proto_given = given(e->proto), host_given = given(e->forwarded_host);
-	const struct http_field *append_for = for_given ? last(h, HTTP_F_X_FORWARDED_FOR) : NULL;
+	struct http_out o = { .at = out, .end = out + room };
+	struct http_text host = host_text(h, buf, e);
+	struct list x_for = list_start(h, HTTP_F_X_FORWARDED_FOR, &e->forwarded_for);
+	struct list x_proto = list_start(h, HTTP_F_X_FORWARDED_PROTO, &e->proto);
+	struct list x_host = list_start(h, HTTP_F_X_FORWARDED_HOST, &e->forwarded_host);
+	struct list forwarded = list_start(h, HTTP_F_FORWARDED, &e->forwarded);
+	bool via_given = given(e->via);
 	const struct http_field *append_via = via_given ? last(h, HTTP_F_VIA) : NULL;
-	const struct http_field *id = last(h, HTTP_F_X_REQUEST_ID);
+	const struct http_field *id = e->request_id_set ? NULL : last(h, HTTP_F_X_REQUEST_ID);
 	bool id_added = given(e->request_id) && !(id && id->value_size);
 
 	put_request_line(&o, h, buf);
-	/* 1.1 wants a Host from everybody, 1.0 from nobody. An absolute target may have come without one. */
-	if (!(h->seen & HTTP_BIT(HTTP_F_HOST))) {
-		if (!h->authority.size && http_authority_valid(e->host.at, e->host.size)) {
-			PUT(&o, "Host: ");
-			put(&o, e->host.at, e->host.size);
-			PUT(&o, "\r\n");
-		} else {
-			put_host(&o, h, buf);
-		}
-	}
+	if (!(h->seen & HTTP_BIT(HTTP_F_HOST)))
+		put_host(&o, host);
 	for (unsigned i = 0; i < h->nfields; i++) {
 		const struct http_field *f = &h->field[i];
 
 		switch (f->id) {
 		case HTTP_F_HOST:
-			put_host(&o, h, buf);
+			put_host(&o, host);
 			continue;
 		case HTTP_F_CONTENT_LENGTH:
 		case HTTP_F_TRANSFER_ENCODING:
@@ -180,16 +202,25 @@ size_t http_forward_request(char *out, size_t room, const struct http_head *h, c
 			if (h->max_forwards < 0)
 				break;
 			put_name(&o, f, buf);
-			put_number(&o, h->max_forwards ? (uint64_t)h->max_forwards - 1 : 0);
-			PUT(&o, "\r\n");
+			http_out_number(&o, h->max_forwards ? (uint64_t)h->max_forwards - 1 : 0);
+			HTTP_OUT_PUT(&o, "\r\n");
 			continue;
 		case HTTP_F_X_FORWARDED_FOR:
-			if (f != append_for)
-				break;
-			put_open_list(&o, f, buf);
-			put(&o, e->forwarded_for.at, e->forwarded_for.size);
-			PUT(&o, "\r\n");
-			continue;
+			if (list_field(&o, &x_for, f, buf))
+				continue;
+			break;
+		case HTTP_F_X_FORWARDED_PROTO:
+			if (list_field(&o, &x_proto, f, buf))
+				continue;
+			break;
+		case HTTP_F_X_FORWARDED_HOST:
+			if (list_field(&o, &x_host, f, buf))
+				continue;
+			break;
+		case HTTP_F_FORWARDED:
+			if (list_field(&o, &forwarded, f, buf))
+				continue;
+			break;
 		case HTTP_F_VIA:
 			if (f != append_via)
 				break;
@@ -198,51 +229,36 @@ size_t http_forward_request(char *out, size_t room, const struct http_head *h, c
 			continue;
 		case HTTP_F_X_REQUEST_ID:
 			if (id_added)
-				continue;	/* an empty one */
-			break;
-		case HTTP_F_X_FORWARDED_PROTO:
-			if (proto_given)
-				continue;
-			break;
-		case HTTP_F_X_FORWARDED_HOST:
-			if (host_given)
-				continue;
+				continue;	/* an empty one, or one that is not believed */
 			break;
 		}
 		if (!f->drop)
 			put_field(&o, f, buf);
 	}
-	if (for_given && !append_for) {
-		PUT(&o, "X-Forwarded-For: ");
-		put(&o, e->forwarded_for.at, e->forwarded_for.size);
-		PUT(&o, "\r\n");
-	}
-	if (proto_given) {
-		PUT(&o, "X-Forwarded-Proto: ");
-		put(&o, e->proto.at, e->proto.size);
-		PUT(&o, "\r\n");
-	}
-	if (host_given) {
-		PUT(&o, "X-Forwarded-Host: ");
-		put(&o, e->forwarded_host.at, e->forwarded_host.size);
-		PUT(&o, "\r\n");
-	}
+	LIST_ADD(&o, &x_for, "X-Forwarded-For: ");
+	LIST_ADD(&o, &x_proto, "X-Forwarded-Proto: ");
+	LIST_ADD(&o, &x_host, "X-Forwarded-Host: ");
+	LIST_ADD(&o, &forwarded, "Forwarded: ");
 	if (id_added) {
-		PUT(&o, "X-Request-Id: ");
-		put(&o, e->request_id.at, e->request_id.size);
-		PUT(&o, "\r\n");
+		HTTP_OUT_PUT(&o, "X-Request-Id: ");
+		http_out_put(&o, e->request_id.at, e->request_id.size);
+		HTTP_OUT_PUT(&o, "\r\n");
 	}
 	if (via_given && !append_via) {
-		PUT(&o, "Via: ");
+		HTTP_OUT_PUT(&o, "Via: ");
 		put_via(&o, h, e->via);
 	}
+	if (e->edits.n)
+		http_edit_put_in(&o, e->edits, e->later, e->values);
+	if (e->later.n)
+		http_edit_put_in(&o, e->later, (struct http_edits){ 0 }, e->values);
 	/* A server that does not upgrade learns from the end of the connection that it was not to be kept. */
 	if (h->upgrade)
-		PUT(&o, "Connection: upgrade\r\n");
+		HTTP_OUT_PUT(&o, "Connection: upgrade\r\n");
 	else if (!e->keep_alive)
-		PUT(&o, "Connection: close\r\n");
-	PUT(&o, "\r\n");
-	return written(&o, out);
+		HTTP_OUT_PUT(&o, "Connection: close\r\n");
+	HTTP_OUT_PUT(&o, "\r\n");
+	return http_out_size(&o, out);
 }
 
 /* ---- answers ---- */
@@ -272,7 +288,7 @@ static uint8_t response_framing(const struct http_head *h, const struct http_res
 size_t http_forward_response(char *out, size_t room, const struct http_head *h, const char *buf,
     const struct http_response_edit *e)
 {
-	struct out o = { .at = out, .end = out + room };
+	struct http_out o = { .at = out, .end = out + room };
 	char status[4] = { (char)('0' + h->status / 100), (char)('0' + h->status / 10 % 10),
 	    (char)('0' + h->status % 10), ' ' };
 	const struct http_field *append_via = given(e->via) ? last(h, HTTP_F_VIA) : NULL;
@@ -283,10 +299,10 @@ size_t http_forward_response(char *out, size_t room, const struct http_head *h, 
 	uint8_t framing = response_framing(h, e, &length);
 	bool framed = framing != HTTP_LENGTH && framing != HTTP_CHUNKED;	/* said, or nothing to say */
 
-	PUT(&o, "HTTP/1.1 ");
-	put(&o, status, 4);
-	put(&o, buf + h->reason.at, h->reason.size);
-	PUT(&o, "\r\n");
+	HTTP_OUT_PUT(&o, "HTTP/1.1 ");
+	http_out_put(&o, status, 4);
+	http_out_put(&o, buf + h->reason.at, h->reason.size);
+	HTTP_OUT_PUT(&o, "\r\n");
 	for (unsigned i = 0; i < h->nfields; i++) {
 		const struct http_field *f = &h->field[i];
 
@@ -313,27 +329,33 @@ size_t http_forward_response(char *out, size_t room, const struct http_head *h, 
 	}
 	if (!framed)
 		put_framing(&o, framing, length);
+	if (h->status >= 200) {
+		if (e->edits.n)
+			http_edit_put_in(&o, e->edits, e->later, e->values);
+		if (e->later.n)
+			http_edit_put_in(&o, e->later, (struct http_edits){ 0 }, e->values);
+	}
 	if (h->status >= 200 && !(h->seen & HTTP_BIT(HTTP_F_DATE)) && given(e->date)) {
-		PUT(&o, "Date: ");
-		put(&o, e->date.at, e->date.size);
-		PUT(&o, "\r\n");
+		HTTP_OUT_PUT(&o, "Date: ");
+		http_out_put(&o, e->date.at, e->date.size);
+		HTTP_OUT_PUT(&o, "\r\n");
 	}
 	if (given(e->via) && !append_via) {
-		PUT(&o, "Via: ");
+		HTTP_OUT_PUT(&o, "Via: ");
 		put_via(&o, h, e->via);
 	}
 	if (h->status == 101) {
-		PUT(&o, "Connection: upgrade\r\n");
+		HTTP_OUT_PUT(&o, "Connection: upgrade\r\n");
 	} else if (h->status >= 200) {
 		if (upgrade)
-			PUT(&o, "Connection: upgrade\r\n");
+			HTTP_OUT_PUT(&o, "Connection: upgrade\r\n");
 		if (close)
-			PUT(&o, "Connection: close\r\n");
+			HTTP_OUT_PUT(&o, "Connection: close\r\n");
 		else if (!e->minor)
-			PUT(&o, "Connection: keep-alive\r\n");
+			HTTP_OUT_PUT(&o, "Connection: keep-alive\r\n");
 	}
-	PUT(&o, "\r\n");
-	return written(&o, out);
+	HTTP_OUT_PUT(&o, "\r\n");
+	return http_out_size(&o, out);
 }
 
 /* Whole field lines, none of which says anything about framing or the connection? */
@@ -362,30 +384,30 @@ static bool fields_valid(struct http_text fields)
 size_t http_own_response(char *out, size_t room, unsigned status, struct http_text extra_fields,
     struct http_text body, bool close, bool head_only)
 {
-	struct out o = { .at = out, .end = out + room };
+	struct http_out o = { .at = out, .end = out + room };
 	const char *reason = http_reason(status);
 	bool bare = status < 200 || status == 204 || status == 304;
 
 	if (status < 100 || status > 599 || !fields_valid(extra_fields))
 		return 0;
-	PUT(&o, "HTTP/1.1 ");
-	put_number(&o, status);
-	PUT(&o, " ");
-	put(&o, reason, strlen(reason));
-	PUT(&o, "\r\n");
+	HTTP_OUT_PUT(&o, "HTTP/1.1 ");
+	http_out_number(&o, status);
+	HTTP_OUT_PUT(&o, " ");
+	http_out_put(&o, reason, strlen(reason));
+	HTTP_OUT_PUT(&o, "\r\n");
 	if (!bare) {
-		PUT(&o, "Content-Length: ");
-		put_number(&o, body.size);
-		PUT(&o, "\r\n");
+		HTTP_OUT_PUT(&o, "Content-Length: ");
+		http_out_number(&o, body.size);
+		HTTP_OUT_PUT(&o, "\r\n");
 	}
 	if (extra_fields.size)
-		put(&o, extra_fields.at, extra_fields.size);
+		http_out_put(&o, extra_fields.at, extra_fields.size);
 	if (close && status >= 200)
-		PUT(&o, "Connection: close\r\n");
-	PUT(&o, "\r\n");
+		HTTP_OUT_PUT(&o, "Connection: close\r\n");
+	HTTP_OUT_PUT(&o, "\r\n");
 	if (!bare && !head_only && body.size)
-		put(&o, body.at, body.size);
-	return written(&o, out);
+		http_out_put(&o, body.at, body.size);
+	return http_out_size(&o, out);
 }
 
 /* ---- dates ---- */

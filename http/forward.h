@@ -6,9 +6,16 @@
 #ifndef HTTP_FORWARD_H
 #define HTTP_FORWARD_H
 
+#include "http/edit.h"
 #include "http/head.h"
 
-struct http_text { const char *at; size_t size; };
+/* What becomes of a field that each proxy on the way continues. */
+enum http_list_mode {
+	HTTP_LIST_APPEND = 0,	/* ours behind theirs, in the last field that is there */
+	HTTP_LIST_SET,		/* ours, or nothing, in place of theirs */
+	HTTP_LIST_KEEP,		/* theirs; ours when there is none */
+};
+struct http_list { const char *at; size_t size; uint8_t mode; };	/* no text and APPEND: as it came */
 
 /*
  * What is added, or left out, on the way to a server. All optional: zero means as it came. A text with a
@@ -16,11 +23,16 @@ struct http_text { const char *at; size_t size; };
  * a line.
  */
 struct http_request_edit {
-	struct http_text forwarded_for;	/* address of the client: appended to X-Forwarded-For (the last one that is there) */
-	struct http_text proto;		/* "http" or "https": X-Forwarded-Proto is set to it */
-	struct http_text forwarded_host;/* X-Forwarded-Host is set to it */
-	struct http_text request_id;	/* X-Request-Id, when the request has none */
+	struct http_list forwarded_for;	/* X-Forwarded-For: address of the client */
+	struct http_list proto;		/* X-Forwarded-Proto: "http" or "https" */
+	struct http_list forwarded_host;/* X-Forwarded-Host */
+	struct http_list forwarded;	/* Forwarded: one element, RFC 7239 */
+	struct http_text request_id;	/* X-Request-Id, when the request has none, or in place of what it has */
+	bool request_id_set;
 	struct http_text via;		/* pseudonym: Via: 1.1 NAME is appended (or 1.0, as the request came) */
+	struct http_edits edits, later;	/* applied in this order; http_edit_take_out() of both is the caller's */
+	const struct http_values *values;	/* for these; may be NULL when there are none */
+	struct http_text set_host;	/* Host, whatever came */
 	struct http_text host;		/* Host for a request that has none, as HTTP/1.0 allows; else it is empty */
 	bool no_expect;			/* leave Expect out: the client has been told to continue */
 	bool keep_alive;		/* false: Connection: close is said to the server */
@@ -37,6 +49,8 @@ size_t http_forward_request(char *out, size_t room, const struct http_head *h, c
 
 struct http_response_edit {
 	struct http_text via;		/* as above */
+	struct http_edits edits, later;	/* as above; not applied to 1xx */
+	const struct http_values *values;
 	struct http_text date;		/* http_date(): Date for an answer that has none, RFC 9110 6.6.1; not in 1xx */
 	uint8_t minor;			/* version that the client speaks: HTTP/1.minor features only (the start line is always HTTP/1.1) */
 	uint8_t framing;		/* enum http_framing of what goes out; HTTP_UNTIL_CLOSE says Connection: close by itself */

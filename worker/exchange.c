@@ -410,8 +410,10 @@ enum exchange_result exchange_start_http(struct session *s)
 	x->req = buf_take();
 	if (x->req == NULL)
 		goto unable;
-	if (l->forwarded_for)
-		edit.forwarded_for = (struct http_text){ peer, session_peer_text(s, peer, sizeof peer) };
+	if (l->forwarded_for) {
+		edit.forwarded_for.at = peer;
+		edit.forwarded_for.size = session_peer_text(s, peer, sizeof peer);
+	}
 	size_t n = http_forward_request(x->req->data, BUF_SIZE, h, at, &edit);
 	x->req->end = (uint32_t)n;
 	if (n == 0)

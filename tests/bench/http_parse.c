@@ -103,7 +103,7 @@ static void forward_request_edited(const char *text, size_t size)
 {
 	static char out[4096];
 	const struct http_request_edit e = {
-		.forwarded_for = { "203.0.113.77", 12 }, .proto = { "http", 4 }, .via = { "lb", 2 },
+		.forwarded_for = { "203.0.113.77", 12, HTTP_LIST_APPEND }, .proto = { "http", 4, HTTP_LIST_SET }, .via = { "lb", 2 },
 		.request_id = { "0123456789abcdef0123456789abcdef", 32 }, .keep_alive = true,
 	};
 

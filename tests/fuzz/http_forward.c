@@ -24,6 +24,11 @@ static struct http_text take(const uint8_t **p, const uint8_t *end, uint8_t size
 	return t;
 }
 
+static struct http_list list(struct http_text t, size_t mode)
+{
+	return (struct http_list){ t.at, t.size, (uint8_t)(mode % 3) };
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const uint8_t *p = data + 8, *end = data + size;
@@ -36,10 +41,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 8 || size > 3000)
 		return 0;
-	e.forwarded_for = take(&p, end, data[0]);
-	e.proto = take(&p, end, data[1]);
-	e.forwarded_host = take(&p, end, data[2]);
+	e.forwarded_for = list(take(&p, end, data[0]), size);
+	e.proto = list(take(&p, end, data[1]), size / 3);
+	e.forwarded_host = list(take(&p, end, data[2]), size / 9);
 	e.request_id = take(&p, end, data[3]);
+	e.request_id_set = data[2] >> 6 & 1;
+	e.forwarded = list(e.request_id, size / 27);
 	e.via = take(&p, end, data[4]);
 	e.host = take(&p, end, data[5]);
 	extra = take(&p, end, data[6]);
@@ -65,9 +72,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(n > 0);
 		s = strict_head(out, n, STRICT_REQUEST);
 		MUST(s.hosts == 1 && s.close == (!e.keep_alive && !head.upgrade) && s.upgrade == head.upgrade);
-		/* At most the five fields, Host, and Connection came in addition. */
+		/* At most the six fields, Host, and Connection came in addition. */
 		before = head.nfields;
-		added = 7;
+		added = 8;
 		MUST(s.fields <= before + added);
 		http_request_start(&again, &http_limits_default);
 		/* An empty Host is right where there was none, and is what we refuse ourselves. */

@@ -2,6 +2,8 @@
  * What goes on to the other side, byte by byte as it should be. Each head is also written into every
  * smaller room, which ends at an unreadable page, and what was written is read again.
  */
+#include <time.h>
+
 #include "http/forward.h"
 
 #include "tests/unit/edge.h"
@@ -16,6 +18,9 @@ struct request_case {
 };
 
 #define KEEP	.keep_alive = true
+#define SET(text)	{ (text), sizeof(text) - 1, HTTP_LIST_SET }
+#define APPEND(text)	{ (text), sizeof(text) - 1, HTTP_LIST_APPEND }
+#define OR(text)	{ (text), sizeof(text) - 1, HTTP_LIST_KEEP }
 
 static const struct request_case requests[] = {
 	{ "as it came", "GET /x?y HTTP/1.1\r\nHost: a\r\nUser-Agent: b\r\nAccept: */*\r\n\r\n",
@@ -84,7 +89,10 @@ static const struct request_case requests[] = {
 	{ "Connection names a field of ours", "GET / HTTP/1.1\r\n" H "X-Forwarded-For: 6.6.6.6\r\nX-Request-Id: old\r\n"
 	  "Connection: x-forwarded-for, x-request-id\r\n\r\n",
 	  "GET / HTTP/1.1\r\n" H "X-Forwarded-For: 1.2.3.4\r\nX-Request-Id: new\r\n\r\n",
-	  { .forwarded_for = T("1.2.3.4"), .request_id = T("new"), KEEP } },
+	  { .forwarded_for = APPEND("1.2.3.4"), .request_id = T("new"), KEEP } },
+	{ "Connection names one of many alike", "GET / HTTP/1.1\r\n" H "X-Hop: 1\r\nX-Hip: 2\r\nX-Ho: 3\r\nX-Hopp: 4\r\nY-Hop: 5\r\nx-hOP: 6\r\n"
+	  "X_Hop: 7\r\nConnection: X-hop\r\n\r\n",
+	  "GET / HTTP/1.1\r\n" H "X-Hip: 2\r\nX-Ho: 3\r\nX-Hopp: 4\r\nY-Hop: 5\r\nX_Hop: 7\r\n\r\n", { KEEP } },
 	{ "two Connection fields", "GET / HTTP/1.1\r\nConnection: b\r\n" H "A: 1\r\nB: 2\r\nCONNECTION: a\r\n\r\n",
 	  "GET / HTTP/1.1\r\n" H "\r\n", { KEEP } },
 
@@ -117,17 +125,17 @@ static const struct request_case requests[] = {
 	  "GET / HTTP/1.1\r\n" H "Max-Forwards: 10\r\n\r\n", { KEEP } },
 
 	{ "X-Forwarded-For is begun", "GET / HTTP/1.1\r\n" H "A: b\r\n\r\n",
-	  "GET / HTTP/1.1\r\n" H "A: b\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n", { .forwarded_for = T("1.2.3.4"), KEEP } },
+	  "GET / HTTP/1.1\r\n" H "A: b\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n", { .forwarded_for = APPEND("1.2.3.4"), KEEP } },
 	{ "X-Forwarded-For is continued", "GET / HTTP/1.1\r\n" H "x-forwarded-for:5.6.7.8\r\nA: b\r\n\r\n",
-	  "GET / HTTP/1.1\r\n" H "x-forwarded-for: 5.6.7.8, 1.2.3.4\r\nA: b\r\n\r\n", { .forwarded_for = T("1.2.3.4"), KEEP } },
+	  "GET / HTTP/1.1\r\n" H "x-forwarded-for: 5.6.7.8, 1.2.3.4\r\nA: b\r\n\r\n", { .forwarded_for = APPEND("1.2.3.4"), KEEP } },
 	{ "the last X-Forwarded-For is continued", "GET / HTTP/1.1\r\nX-Forwarded-For: 5.6.7.8\r\n" H "X-Forwarded-For: ::1\r\n\r\n",
-	  "GET / HTTP/1.1\r\nX-Forwarded-For: 5.6.7.8\r\n" H "X-Forwarded-For: ::1, 1.2.3.4\r\n\r\n", { .forwarded_for = T("1.2.3.4"), KEEP } },
+	  "GET / HTTP/1.1\r\nX-Forwarded-For: 5.6.7.8\r\n" H "X-Forwarded-For: ::1, 1.2.3.4\r\n\r\n", { .forwarded_for = APPEND("1.2.3.4"), KEEP } },
 	{ "an empty X-Forwarded-For", "GET / HTTP/1.1\r\n" H "X-Forwarded-For:\r\n\r\n",
-	  "GET / HTTP/1.1\r\n" H "X-Forwarded-For: 1.2.3.4\r\n\r\n", { .forwarded_for = T("1.2.3.4"), KEEP } },
+	  "GET / HTTP/1.1\r\n" H "X-Forwarded-For: 1.2.3.4\r\n\r\n", { .forwarded_for = APPEND("1.2.3.4"), KEEP } },
 	{ "X-Forwarded-For as it came", "GET / HTTP/1.1\r\n" H "X-Forwarded-For: 5.6.7.8\r\n\r\n",
 	  "GET / HTTP/1.1\r\n" H "X-Forwarded-For: 5.6.7.8\r\n\r\n", { KEEP } },
 	{ "X-Forwarded-Proto and -Host are set", "GET / HTTP/1.1\r\nx-forwarded-proto: gopher\r\n" H "X-Forwarded-Host: evil\r\nX-Forwarded-Proto: x\r\n\r\n",
-	  "GET / HTTP/1.1\r\n" H "X-Forwarded-Proto: https\r\nX-Forwarded-Host: a\r\n\r\n", { .proto = T("https"), .forwarded_host = T("a"), KEEP } },
+	  "GET / HTTP/1.1\r\n" H "X-Forwarded-Proto: https\r\nX-Forwarded-Host: a\r\n\r\n", { .proto = SET("https"), .forwarded_host = SET("a"), KEEP } },
 	{ "X-Forwarded-Proto and -Host as they came", "GET / HTTP/1.1\r\n" H "X-Forwarded-Host: b\r\nX-Forwarded-Proto: x\r\n\r\n",
 	  "GET / HTTP/1.1\r\n" H "X-Forwarded-Host: b\r\nX-Forwarded-Proto: x\r\n\r\n", { KEEP } },
 	{ "a request id", "GET / HTTP/1.1\r\n" H "\r\n",
@@ -136,6 +144,32 @@ static const struct request_case requests[] = {
 	  "GET / HTTP/1.1\r\n" H "x-request-id: mine\r\n\r\n", { .request_id = T("77"), KEEP } },
 	{ "an empty request id", "GET / HTTP/1.1\r\n" H "x-request-id:\r\n\r\n",
 	  "GET / HTTP/1.1\r\n" H "X-Request-Id: 77\r\n\r\n", { .request_id = T("77"), KEEP } },
+	{ "X-Forwarded-For is replaced, wherever it stands", "GET / HTTP/1.1\r\nX-Forwarded-For: 5.6.7.8\r\n" H "x-forwarded-for: ::1\r\nA: b\r\n\r\n",
+	  "GET / HTTP/1.1\r\n" H "A: b\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n", { .forwarded_for = SET("1.2.3.4"), KEEP } },
+	{ "X-Forwarded-For is taken out, with nothing to say instead", "GET / HTTP/1.1\r\n" H "X-Forwarded-For: 5.6.7.8\r\n\r\n",
+	  "GET / HTTP/1.1\r\n" H "\r\n", { .forwarded_for = SET(""), KEEP } },
+	{ "X-Forwarded-Proto is continued", "GET / HTTP/1.1\r\nX-Forwarded-Proto: https\r\n" H "\r\n",
+	  "GET / HTTP/1.1\r\nX-Forwarded-Proto: https, http\r\n" H "\r\n", { .proto = APPEND("http"), KEEP } },
+	{ "X-Forwarded-Proto and -Host that are there are kept", "GET / HTTP/1.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: b\r\n" H "\r\n",
+	  "GET / HTTP/1.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: b\r\n" H "\r\n", { .proto = OR("http"), .forwarded_host = OR("a"), KEEP } },
+	{ "X-Forwarded-Proto and -Host that are not there are begun", "GET / HTTP/1.1\r\n" H "\r\n",
+	  "GET / HTTP/1.1\r\n" H "X-Forwarded-Proto: http\r\nX-Forwarded-Host: a\r\n\r\n", { .proto = OR("http"), .forwarded_host = OR("a"), KEEP } },
+	{ "one that Connection names is not there", "GET / HTTP/1.1\r\nX-Forwarded-Proto: https\r\nConnection: x-forwarded-proto\r\n" H "\r\n",
+	  "GET / HTTP/1.1\r\n" H "X-Forwarded-Proto: http\r\n\r\n", { .proto = OR("http"), KEEP } },
+	{ "Forwarded is begun", "GET / HTTP/1.1\r\n" H "\r\n",
+	  "GET / HTTP/1.1\r\n" H "Forwarded: for=1.2.3.4\r\n\r\n", { .forwarded = APPEND("for=1.2.3.4"), KEEP } },
+	{ "Forwarded is continued", "GET / HTTP/1.1\r\n" H "forwarded: for=6\r\nForwarded: for=5;proto=http\r\n\r\n",
+	  "GET / HTTP/1.1\r\n" H "forwarded: for=6\r\nForwarded: for=5;proto=http, for=1.2.3.4\r\n\r\n", { .forwarded = APPEND("for=1.2.3.4"), KEEP } },
+	{ "Forwarded is replaced", "GET / HTTP/1.1\r\n" H "forwarded: for=6\r\nForwarded: for=5;proto=http\r\nA: b\r\n\r\n",
+	  "GET / HTTP/1.1\r\n" H "A: b\r\nForwarded: for=1.2.3.4\r\n\r\n", { .forwarded = SET("for=1.2.3.4"), KEEP } },
+	{ "a request id in place of two", "GET / HTTP/1.1\r\nX-Request-Id: a\r\n" H "X-Request-Id: b\r\n\r\n",
+	  "GET / HTTP/1.1\r\n" H "X-Request-Id: 77\r\n\r\n", { .request_id = T("77"), .request_id_set = true, KEEP } },
+	{ "Host is set", "GET / HTTP/1.1\r\nA: b\r\n" H "\r\n",
+	  "GET / HTTP/1.1\r\nA: b\r\nHost: app:81\r\n\r\n", { .set_host = T("app:81"), KEEP } },
+	{ "Host is set where there was none", "GET / HTTP/1.0\r\nA: b\r\n\r\n",
+	  "GET / HTTP/1.1\r\nHost: app:81\r\nA: b\r\n\r\n", { .set_host = T("app:81"), .host = T("x"), KEEP } },
+	{ "Host is not set to nonsense", "GET / HTTP/1.1\r\n" H "\r\n",
+	  "GET / HTTP/1.1\r\n" H "\r\n", { .set_host = T("b\r\nC: d"), KEEP } },
 	{ "Via is begun", "GET / HTTP/1.1\r\n" H "\r\n",
 	  "GET / HTTP/1.1\r\n" H "Via: 1.1 lb\r\n\r\n", { .via = T("lb"), KEEP } },
 	{ "Via is begun for 1.0", "GET / HTTP/1.0\r\n" H "\r\n",
@@ -145,13 +179,13 @@ static const struct request_case requests[] = {
 
 	{ "what would end a line is not put in", "GET / HTTP/1.1\r\n" H "\r\n",
 	  "GET / HTTP/1.1\r\n" H "Connection: close\r\n\r\n", {
-	    .forwarded_for = T("1.2.3.4\r\nA: b"), .proto = T("http\n"), .forwarded_host = T("a\rb"),
+	    .forwarded_for = APPEND("1.2.3.4\r\nA: b"), .proto = APPEND("http\n"), .forwarded_host = APPEND("a\rb"),
 	    .request_id = T("x\r\n\r\nGET /evil HTTP/1.1"), .via = T("a\0b"), .host = T("\r\n") } },
 	{ "nor is it put into a Host", "GET / HTTP/1.0\r\n\r\n",
 	  "GET / HTTP/1.1\r\nHost: \r\n\r\n", { .host = T("a\r\nB: c"), KEEP } },
 	{ "nor does it replace anything", "GET / HTTP/1.1\r\n" H "X-Forwarded-For: 1\r\nX-Forwarded-Proto: 2\r\nX-Forwarded-Host: 3\r\nX-Request-Id:\r\nVia: 1.1 x\r\n\r\n",
 	  "GET / HTTP/1.1\r\n" H "X-Forwarded-For: 1\r\nX-Forwarded-Proto: 2\r\nX-Forwarded-Host: 3\r\nX-Request-Id: \r\nVia: 1.1 x\r\n\r\n", {
-	    .forwarded_for = T("\n"), .proto = T("\n"), .forwarded_host = T("\n"), .request_id = T("\n"), .via = T("\n"), KEEP } },
+	    .forwarded_for = APPEND("\n"), .proto = APPEND("\n"), .forwarded_host = APPEND("\n"), .request_id = T("\n"), .via = T("\n"), KEEP } },
 };
 
 struct response_case {
@@ -344,6 +378,9 @@ static void own_responses(void)
 		  "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 6\r\nRetry-After: 1\r\nContent-Type: text/plain\r\n\r\nsorry\n" },
 		{ "a body that HEAD does not get", 503, { 0 }, T("sorry\n"), true, true,
 		  "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 6\r\nConnection: close\r\n\r\n" },
+		{ "close at 200", 200, { 0 }, { 0 }, true, false,
+		  "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" },
+		{ "close at 199 goes without saying", 199, { 0 }, { 0 }, true, false, "HTTP/1.1 199 \r\n\r\n" },
 		{ "100", 100, { 0 }, { 0 }, false, false, "HTTP/1.1 100 Continue\r\n\r\n" },
 		{ "204", 204, { 0 }, T("x"), true, false, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n" },
 		{ "304", 304, { 0 }, T("x"), false, false, "HTTP/1.1 304 Not Modified\r\n\r\n" },
@@ -357,6 +394,8 @@ static void own_responses(void)
 		{ "extra: bare LF", 200, T("A: b\n"), { 0 }, false, false, "" },
 		{ "extra: blank line", 200, T("A: b\r\n\r\n"), { 0 }, false, false, "" },
 		{ "extra: bare CR", 200, T("A: b\rC: d\r\n"), { 0 }, false, false, "" },
+		{ "extra: bare CR before a line", 200, T("A: b\rXC: d\r\n"), { 0 }, false, false, "" },
+		{ "extra: LF LF", 200, T("A: b\n\nC: d\r\n"), { 0 }, false, false, "" },
 		{ "extra: NUL", 200, T("A: \0\r\n"), { 0 }, false, false, "" },
 		{ "extra: no name", 200, T(": b\r\n"), { 0 }, false, false, "" },
 		{ "extra: no colon", 200, T("A\r\n"), { 0 }, false, false, "" },
@@ -382,6 +421,7 @@ static void own_responses(void)
 
 static void dates(void)
 {
+	bool good = true;
 	static const struct { uint64_t unix_s; const char *want; } date[] = {
 		{ 0, "Thu, 01 Jan 1970 00:00:00 GMT" },
 		{ 784111777, "Sun, 06 Nov 1994 08:49:37 GMT" },
@@ -402,6 +442,17 @@ static void dates(void)
 		http_date(text, date[i].unix_s);
 		is_str(text, date[i].want, "date");
 	}
+	/* Every day of 140 years, as libc has it. */
+	for (int day = 0; day < 140 * 366 && good; day++) {
+		time_t t = (time_t)day * 86400 + day % 86400;
+		char text[HTTP_DATE_SIZE + 1] = "", want[64];
+		struct tm tm;
+
+		strftime(want, sizeof(want), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&t, &tm));
+		http_date(text, (uint64_t)t);
+		good = !strcmp(text, want);
+	}
+	ok(good, "dates of every day");
 }
 
 int main(void)
