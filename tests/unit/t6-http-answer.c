@@ -89,6 +89,7 @@ static const struct response_case responses[] = {
 	{ "101 without Connection", S("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"), HTTP_GET, NULL },
 	{ "101 in 1.0", S("HTTP/1.0 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"), HTTP_GET, NULL },
 	{ "200 to CONNECT", R("Content-Length: 5\r\n"), HTTP_CONNECT, "1.1 200 (OK) none keep" },
+	{ "300 to CONNECT", S("HTTP/1.1 300 X\r\nContent-Length: 5\r\n\r\n"), HTTP_CONNECT, "1.1 300 (X) length 5 keep" },
 	{ "400 to CONNECT", S("HTTP/1.1 400 X\r\nContent-Length: 5\r\n\r\n"), HTTP_CONNECT, "1.1 400 (X) length 5 keep" },
 	{ "both", R("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"), HTTP_GET, NULL },
 	{ "both, the other way round", R("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"), HTTP_GET, NULL },

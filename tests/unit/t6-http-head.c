@@ -356,6 +356,9 @@ static const struct request_case requests[] = {
 	{ "keep-alive and close in 1.0", S("GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n"), 0, "GET 1.0 / @ none" },
 	{ "keep-alive and close", F("Connection: keep-alive\r\nConnection: close\r\n"), 0, "POST 1.1 / @a none" },
 	{ "close among others", F("Connection: a ,, b,close ,c\r\n"), 0, "POST 1.1 / @a none" },
+	{ "another word as long as close", F("Connection: clone\r\n"), 0, "POST 1.1 / @a none keep" },
+	{ "another word as long as keep-alive", S("GET / HTTP/1.0\r\nConnection: keep-alove\r\n\r\n"), 0, "GET 1.0 / @ none" },
+	{ "another word as long as upgrade", F("Connection: upgrads\r\nUpgrade: websocket\r\n"), 0, "POST 1.1 / @a none keep" },
 	{ "closed is not close", F("Connection: closed\r\n"), 0, "POST 1.1 / @a none keep" },
 	{ "empty Connection", F("Connection:\r\n"), 0, "POST 1.1 / @a none keep" },
 	{ "Connection of commas", F("Connection: , ,, \r\n"), 0, "POST 1.1 / @a none keep" },
@@ -390,6 +393,7 @@ static const struct request_case requests[] = {
 	/* ---- Upgrade, TE, Max-Forwards ---- */
 	{ "websocket", F("Connection: Upgrade\r\nUpgrade: websocket\r\n"), 0, "POST 1.1 / @a none keep upgrade" },
 	{ "websocket among options", F("Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"), 0, "POST 1.1 / @a none keep upgrade" },
+	{ "another protocol", F("Connection: upgrade\r\nUpgrade: h1c, ham/2, h2\r\n"), 0, "POST 1.1 / @a none keep upgrade" },
 	{ "websocket, length 0", F("Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n"), 0, "POST 1.1 / @a length 0 keep upgrade" },
 	{ "Upgrade not in Connection", F("Upgrade: websocket\r\n"), 0, "POST 1.1 / @a none keep" },
 	{ "Connection upgrade without Upgrade", F("Connection: upgrade\r\n"), 0, "POST 1.1 / @a none keep" },

@@ -139,6 +139,9 @@ static void limits(void)
 
 		good = !read_all_ways(&h, &result, &d, text, size);
 		ok(good && result == HTTP_BAD && h.error == 400, "very many connection options");
+		memcpy(text, "HTTP/1.1 200  \r\n", 16);
+		good = !read_all_ways(&h, &result, &answer, text, size);
+		ok(good && result == HTTP_BAD && h.error == 502, "the same of a server");
 	}
 }
 
