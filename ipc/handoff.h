@@ -35,13 +35,16 @@ struct handoff_head {
 	uint32_t extra;		/* bytes behind the records */
 };
 
+/* Its listener is gone: the conversation goes on to its end under another one, and the connection ends with it. */
+#define HANDOFF_LAST 1
+
 /* One client connection. */
 struct handoff_record {
 	uint64_t accepted_ns;	/* CLOCK_MONOTONIC */
 	uint32_t requests;	/* answered on it so far */
 	uint16_t listener;	/* row of the listener in the configuration of the receiver's generation; the
 				 * supervisor translates when it passes connections between generations */
-	uint16_t flags;		/* none defined yet: 0 */
+	uint16_t flags;		/* HANDOFF_LAST */
 	uint8_t family;		/* AF_INET, AF_INET6, AF_UNIX; AF_UNSPEC: unknown */
 	uint8_t pad;
 	uint16_t port;		/* of the peer, host byte order */

@@ -138,7 +138,7 @@ static void accept_event(struct loop_fd *io, uint32_t events)
 	struct supervisor *s = CONTAINER(io, struct supervisor, dispatch.io);
 
 	(void)events;
-	if (s->dispatch.round.head.count == 0 && s->loop.now_ns >= s->dispatch.paused_until_ns)
+	if (!supervisor_holds(s) && s->loop.now_ns >= s->dispatch.paused_until_ns)
 		accept_round(s);
 }
 
@@ -181,7 +181,7 @@ void accept_last(struct supervisor *s, struct listener *l)
 	unsigned i;
 
 	/* Bounded: a flood of new ones must not keep it open for ever. */
-	for (i = 0; i < ACCEPT_LAST_ROUNDS && more && round->head.count == 0; i++) {
+	for (i = 0; i < ACCEPT_LAST_ROUNDS && more && !supervisor_holds(s); i++) {
 		more = accept_from(s, l, HANDOFF_MAX);
 		table_add(&s->table.inst->accepted, round->head.count);
 		dispatch_give(s, round, NULL);
@@ -191,14 +191,14 @@ void accept_last(struct supervisor *s, struct listener *l)
 void accept_turn(struct supervisor *s)
 {
 	struct dispatch *d = &s->dispatch;
-	bool may = d->open && d->round.head.count == 0 && s->loop.now_ns >= d->paused_until_ns;
+	bool may = d->open && !supervisor_holds(s) && s->loop.now_ns >= d->paused_until_ns;
 
 	if (may && d->coalescing && s->loop.now_ns >= d->next_round_ns) {
 		if (dispatch_has_room(s, NULL))
 			accept_round(s);
 		else
 			d->coalescing = false;
-		may = d->round.head.count == 0 && s->loop.now_ns >= d->paused_until_ns;
+		may = !supervisor_holds(s) && s->loop.now_ns >= d->paused_until_ns;
 	}
 	may = may && !d->coalescing && dispatch_has_room(s, NULL);
 	if (may && !d->watched)
@@ -213,7 +213,7 @@ uint64_t accept_next_ns(const struct supervisor *s)
 {
 	const struct dispatch *d = &s->dispatch;
 
-	if (!d->open || d->round.head.count)
+	if (!d->open || supervisor_holds(s))
 		return UINT64_MAX;
 	if (s->loop.now_ns < d->paused_until_ns)
 		return d->paused_until_ns;

@@ -182,6 +182,7 @@ static void channel_returned(struct worker *w, struct handoff_msg *m)
 		m->fd[n++] = m->fd[i];
 	}
 	m->head.count = (uint16_t)n;
+	m->head.fds = 0;	/* as many as records, from here on */
 	dispatch_give(s, m, w);
 }
 
@@ -191,9 +192,6 @@ static void channel_message(struct worker *w, struct handoff_msg *m)
 	case HANDOFF_CONNS:
 	case HANDOFF_MOVE:
 		channel_returned(w, m);
-		return;
-	case HANDOFF_MOVE:
-		channel_moved(w, m);
 		return;
 	case HANDOFF_READY:
 		channel_ready(w);
@@ -212,7 +210,7 @@ bool channel_receive(struct worker *w)
 
 	/* A dead worker's messages are read to their end, however many: nobody adds to them. */
 	for (n = 0; n < CHANNEL_BOUND || w->pid == 0; n++) {
-		if (dispatch_holds(s) && w->gen->state == GENERATION_RETIRING)
+		if (supervisor_holds(s) && w->gen->state == GENERATION_RETIRING)
 			return false;
 		switch (handoff_recv(w->channel[0], &channel_in)) {
 		case 1:
@@ -240,7 +238,7 @@ bool channel_take_back(struct worker *w)
 	_Atomic uint64_t *handed = &s->table.worker[w->slot].handed;
 
 	for (;;) {
-		if (dispatch_holds(s) || !dispatch_has_room(s, w))
+		if (supervisor_holds(s) || !dispatch_has_room(s, w))
 			return false;
 		switch (handoff_recv(w->channel[1], &channel_in)) {
 		case 1:
@@ -258,10 +256,7 @@ bool channel_take_back(struct worker *w)
 			break;
 		atomic_store_explicit(handed, atomic_load_explicit(handed, memory_order_relaxed) - channel_in.head.count,
 				      memory_order_relaxed);
-		if (channel_in.head.type == HANDOFF_MOVE)
-			channel_moved(w, &channel_in);
-		else
-			channel_returned(w, &channel_in);
+		channel_returned(w, &channel_in);
 	}
 	/* A word to a worker that hangs, which it has yet to hear: it goes to the end of the queue. */
 	channel_close_fds(&channel_in);

@@ -221,7 +221,7 @@ void dispatch_give(struct supervisor *s, struct handoff_msg *m, const struct wor
 /* Retiring workers are not read from while there is no place for what they hand back. */
 static void dispatch_gate(struct supervisor *s)
 {
-	bool gate = dispatch_holds(s);
+	bool gate = supervisor_holds(s);
 	struct generation *g;
 	unsigned i;
 
@@ -246,8 +246,6 @@ void dispatch_turn(struct supervisor *s)
 		if (d->round.head.count)
 			dispatch_place(s, &d->round, NULL);
 	}
-	if (d->moved.head.count && (d->stirred || s->loop.now_ns >= d->retry_ns))
-		dispatch_place_moved(s, &d->moved, NULL);
 	accept_turn(s);
 	dispatch_gate(s);
 	d->stirred = false;
@@ -257,7 +255,7 @@ uint64_t dispatch_wait_ns(const struct supervisor *s)
 {
 	uint64_t now = s->loop.now_ns, until = accept_next_ns(s);
 
-	if (dispatch_holds(s) && s->dispatch.retry_ns < until)
+	if (supervisor_holds(s) && s->dispatch.retry_ns < until)
 		until = s->dispatch.retry_ns;
 	return until == UINT64_MAX ? until : until > now ? until - now : 0;
 }

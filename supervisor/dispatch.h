@@ -12,13 +12,6 @@
  * place waits in dispatch.round or dispatch.moved; supervisor_holds() must be false before.
  */
 void dispatch_give(struct supervisor *s, struct handoff_msg *m, const struct worker *but);
-/*
- * Gives a conversation under way (HANDOFF_MOVE) to a worker other than `but`. Takes over the descriptors: where
- * it finds no place it waits in dispatch.moved, which must be empty before.
- */
-void dispatch_move(struct supervisor *s, struct handoff_msg *m, const struct worker *but);
-/* Whether something waits for a place: then nothing more may be given. */
-bool dispatch_holds(const struct supervisor *s);
 /* Whether a worker other than `but` would take connections now. */
 bool dispatch_has_room(const struct supervisor *s, const struct worker *but);
 /* After each turn of the loop: acts on what has changed, and on the clock. */

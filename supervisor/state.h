@@ -131,7 +131,7 @@ struct dispatch {
 	 * ever holds. */
 	struct handoff_msg round;
 	struct handoff_msg moved;	/* the same for one conversation under way (HANDOFF_MOVE) */
-	struct handoff_msg part;	/* what one worker gets of it; scratch */
+	struct handoff_msg part;	/* what one worker gets of a round; control messages; scratch */
 	uint64_t retry_ns;		/* when to try again to place it */
 	bool open;			/* a generation serves and listeners are to be served */
 	bool stirred;			/* something changed: a channel has room, a worker is ready or gone */

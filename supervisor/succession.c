@@ -284,7 +284,7 @@ static void succession_retire(struct generation *g)
 		atomic_store_explicit(&s->table.worker[w->slot].slot, SHM_SLOT_RETIRING, memory_order_relaxed);
 		channel_tell(w, HANDOFF_RETIRE);
 	}
-	/* What was accepted for it and not placed yet. */
+	/* What was accepted for it, or moved to it, and not placed yet. */
 	for (i = 0; i < round->head.count; i++) {
 		int row = succession_translate(g, round->rec[i].listener);
 
@@ -297,6 +297,14 @@ static void succession_retire(struct generation *g)
 		round->fd[n++] = round->fd[i];
 	}
 	round->head.count = (uint16_t)n;
+	if (s->dispatch.moved.head.count) {
+		struct handoff_record *r = &s->dispatch.moved.rec[0];
+		int row = succession_translate(g, r->listener);
+
+		if (row < 0)
+			r->flags |= HANDOFF_LAST;
+		r->listener = (uint16_t)(row < 0 ? 0 : row);
+	}
 	g->drain.cb = succession_drained;
 	timer_set(&s->loop.wheel, &g->drain, s->loop.now_ns + g->conf->drain_ns);
 }
@@ -497,7 +505,7 @@ static void succession_stopping(struct supervisor *s)
 	struct generation *g;
 	unsigned i;
 
-	if (u->stop == STOP_PLACING && s->dispatch.round.head.count == 0) {
+	if (u->stop == STOP_PLACING && !supervisor_holds(s)) {
 		for (g = supervisor_next_generation(s, NULL); g; g = supervisor_next_generation(s, g)) {
 			for (i = 0; i < g->nworkers; i++) {
 				if (g->worker[i].pid)
