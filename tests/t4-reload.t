@@ -28,6 +28,7 @@ rewrite() { cat >"$LB_CONF.new" && mv "$LB_CONF.new" "$LB_CONF"; }
 lines() { grep -c "$1" "$LB_LOG"; }
 served() { grep -q "generation $1 serves" "$LB_LOG"; }
 gone() { grep -q "generation $1 is gone" "$LB_LOG"; }
+under_way() { grep -Eq "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$1") [0-9A-F:]+ 01 0*[1-9A-F]" /proc/net/tcp; }	# unsent bytes
 reload() {	# GENERATION that is to serve afterwards
 	kill -HUP "$LB_PID"
 	wait_for 10 served "$1"
@@ -91,13 +92,35 @@ ok "and without them again" reload 11
 ok "the address is no longer listened on" eval '! listening $SECOND'
 ok "the socket's file is gone" [ ! -e "$SOCKET" ]
 
+# --- an answer under way while its listener goes ---
+conf 2 B2 B3 <<EOC | rewrite
+listen web {
+    bind 127.0.0.1:$PORT
+    to app
+}
+listen other {
+    bind 127.0.0.1:$SECOND
+    to app
+}
+EOC
+reload 12
+"$TESTBIN/raw" "127.0.0.1:$SECOND" -q -l 200000 -t 20000 'GET /bytes/20000000 HTTP/1.1\r\nHost: x\r\n\r\n' >"$TMP/under" &
+R=$!
+ok "an answer is under way" wait_for 5 under_way "$SECOND"
+web | conf 2 B2 B3 | rewrite
+ok "its listener goes" reload 13
+ok "the old workers leave" wait_for 5 gone 12
+wait $R
+is "$?" 0 "the answer comes to its end, then the connection ends"
+between "$(cut -d ' ' -f 2 "$TMP/under")" 20000000 20001000 "whole"
+
 # --- what changes nothing ---
 before=$(workers)
 echo 'pool app {' | rewrite
-ok "a file that does not parse is refused" refused 11
+ok "a file that does not parse is refused" refused 13
 ok "its errors are in the log, with place" grep -q "$LB_CONF:1:" "$LB_LOG"
 rm "$LB_CONF"
-ok "so is one that is not there" refused 11
+ok "so is one that is not there" refused 13
 conf 2 B2 <<EOC | rewrite
 listen web {
     bind 127.0.0.1:$PORT

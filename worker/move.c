@@ -221,7 +221,7 @@ void move_in(const struct handoff_msg *msg)
 	x->method = m.method;
 	x->minor = m.minor;
 	x->client_keep = m.client_keep;
-	x->keep_client = m.keep_client;
+	x->keep_client = m.keep_client && !(msg->rec[0].flags & HANDOFF_LAST);
 	x->keep_server = m.keep_server;
 	x->res_framing = m.res_framing;
 	x->res_chunked = m.res_chunked;
