@@ -4,6 +4,7 @@
 # ./loadbalancer and, once ctl/ holds sources, ./lbctl.
 #   make check             everything, with real processes; TESTS='tests/t2-*.t' for some
 #   make check-asan        the same suite on a build with AddressSanitizer and UBSan
+#   make bench             beside nginx, HAProxy and a bare relay; some minutes
 #   make lint              clang-tidy, cppcheck, shellcheck, mandoc
 #   make fuzz              each target of tests/fuzz for FUZZ_SECONDS
 #   make demo ONCE=1       the demo, which ends by itself
@@ -35,6 +36,7 @@ CTL  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard ctl/*.c))
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c)) $(BUILD)/tools/backend
 UNIT  := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*.c))
 FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 TESTS ?= $(wildcard tests/*.t) $(UNIT)
 
 all: loadbalancer $(if $(CTL),lbctl)
@@ -103,6 +105,22 @@ lint:
 	@tests/house/need.sh clang-tidy cppcheck shellcheck mandoc
 	@tests/house/lint.sh
 
+# --- speed ---
+
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/core.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm
+
+# Beside nginx, HAProxy and a bare relay; see tests/bench/bench.pl for ROUNDS, SCENARIOS, NGINX, HAPROXY.
+bench: $(BUILD)/loadbalancer $(BENCH)
+	@tests/house/need.sh haproxy nginx perl strace wrk /usr/lib/nginx/modules/ngx_stream_module.so
+	@tests/bench/bench.pl $(BUILD)/loadbalancer $(BUILD)/bench $(BUILD)/bench
+
+# Single parts, without processes: choosing a server, reading and writing heads.
+bench-parts: $(BENCH)
+	$(BUILD)/bench/choice
+	$(BUILD)/bench/http_parse
+
 # --- people ---
 
 demo: $(BUILD)/loadbalancer $(TOOLS)
@@ -118,6 +136,6 @@ clean:
 
 -include $(OBJ:.o=.d) $(CTL:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
 
-.PHONY: all tools check check-asan fuzz lint demo install clean
+.PHONY: all tools check check-asan bench bench-parts fuzz lint demo install clean
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -2,9 +2,10 @@
 # need.sh COMMAND...: what is missing is installed when root has apt-get, else named. Silent when all is there.
 missing=
 for command; do
-	command -v "$command" >/dev/null 2>&1 || [ -x "/usr/sbin/$command" ] && continue
+	command -v "$command" >/dev/null 2>&1 || [ -x "/usr/sbin/$command" ] || [ -f "$command" ] && continue
 	case $command in
 	prove) package=perl ;;
+	*ngx_stream_module.so) package=libnginx-mod-stream ;;
 	*) package=$command ;;
 	esac
 	missing="$missing $package"

@@ -1,0 +1,228 @@
+#!/usr/bin/perl
+# The balancer beside nginx, HAProxy and a bare relay, all on this machine and in the same minutes.
+#
+#	bench.pl LOADBALANCER BENCH_PROGRAMS RESULTS	(make bench does it)
+#
+# Each scenario starts its programs, then goes round: each of them in turn under the same load, ROUNDS
+# times (5), SECONDS each (1); what is reported is the median. RESULTS/bench.txt is the table,
+# bench.csv every single run, bench.svg the picture. SCENARIOS='kept tcp' does some only, SCENARIOS=list
+# names them. NGINX= and HAPROXY= are programs to compare with in place of the installed ones.
+#
+# Processor time is the scheduler's own accounting of all processes of a program, in the user's and in the
+# kernel's name, so it says what the work costs, whoever else is at work on the machine. Rates and
+# latencies do depend on that: do not run it beside other work.
+use strict;
+use warnings;
+use Cwd 'abs_path';
+use File::Temp 'tempdir';
+use FindBin;
+use lib $FindBin::Bin;
+use Time::HiRes qw(sleep time);
+use Bench::Proc qw(stop_all tree pss_bytes note spawn stop);
+use Bench::Programs qw(backends start end versions nofile);
+use Bench::Load qw(wrk open_loop hold release syscalls);
+use Bench::Report;
+
+my ($lb, $bin, $results) = @ARGV;
+die "usage: bench.pl LOADBALANCER BENCH_PROGRAMS RESULTS\n" unless $results;
+our $rounds = $ENV{ROUNDS} || 5;
+my $seconds = $ENV{SECONDS_EACH} || 1;
+my $idle = 10000;
+
+my @balancers = (['lb'], ['nginx'], ['haproxy']);
+my @bulk = (@balancers, ['nginx', name => 'nginx large', buffers => 1], ['haproxy', name => 'haproxy splice', splice => 1], ['relay'],
+	['relay', name => 'relay splice', splice => 1]);
+my %small = (path => '/', conns => 64);
+my %large = (path => '/1m', conns => 8);
+
+# In order: name, title, programs, options common to them, what is done to each in a round; or a sub of its own.
+my @scenarios = (
+	{ key => 'kept', title => 'small GET, kept connections', programs => [@balancers, ['relay']], load => \%small, strace => 1 },
+	{ key => 'oneshot', title => 'one connection per request', programs => [@balancers, ['relay', shut => 1]],
+		load => { %small, close => 1 }, strace => 1 },
+	{ key => 'tcp', title => 'small GET through mode tcp', programs => [@balancers, ['relay']],
+		options => { mode => 'tcp' }, load => \%small, strace => 1 },
+	{ key => 'body-http', title => '1 MiB bodies, http', programs => \@bulk, load => \%large, strace => 1 },
+	{ key => 'body-tcp', title => '1 MiB bodies, tcp', programs => \@bulk, options => { mode => 'tcp' },
+		load => \%large, strace => 1 },
+	{ key => 'idle', title => 'idle kept connections', programs => [@balancers, ['relay']], run => \&idle },
+	{ key => 'latency', title => 'latency by the clock', programs => [@balancers, ['relay']], run => \&latency },
+	{ key => 'log', title => 'small GET, kept, access log on', programs => \@balancers, options => { log => 1 }, load => \%small },
+	{ key => 'pipeline', title => 'small GET, 8 in a pipeline', programs => \@balancers, load => { %small, depth => 8 } },
+	{ key => 'upload', title => '1 MiB uploads, http', programs => \@balancers,
+		load => { path => '/up', conns => 8, body => 1 << 20 } },
+	{ key => 'servers', title => 'servers in the pool', run => \&servers },
+	{ key => 'workers', title => 'workers or threads', run => \&workers },
+	{ key => 'mixed', title => 'short requests beside 10 MiB downloads', programs => \@balancers, run => \&mixed },
+);
+
+my (%result, @lines);
+my $begun = time;
+
+sub say_progress { note(sprintf "%4ds  %s\n", time - $begun, $_[0]) }
+
+sub median { my @v = sort { $a <=> $b } grep { defined } @_; @v ? $v[@v / 2] : undef }
+
+sub record {
+	my ($scenario, $name, $round, $r) = @_;
+	push @{$result{$scenario}{runs}{$name}}, $r;
+	push @{$result{$scenario}{names}}, $name if @{$result{$scenario}{runs}{$name}} == 1;
+	push @lines, join ',', $scenario, $name, $round, map { $r->{$_} // '' } @Bench::Report::columns;
+}
+
+# Starts the programs of a scenario. One that cannot be had is named and left out.
+sub start_all {
+	my ($s, %more) = @_;
+	my @p;
+	for (@{$s->{programs}}) {
+		my ($kind, %o) = @$_;
+		my $p = eval { start($kind, %{$s->{options} || {}}, %o, %more) };
+		if (!$p) {
+			note("$s->{key}: without $kind: $@");
+			push @{$result{$s->{key}}{remarks}}, 'without ' . ($o{name} // $kind) . ': ' . (split /\n/, $@)[0];
+			next;
+		}
+		push @p, $p;
+	}
+	return @p;
+}
+
+# Interleaved rounds of CODE, which returns figures; a round before them warms up and does not count.
+sub rounds {
+	my ($key, $programs, $code, $suffix) = @_;
+	for my $round (0 .. $rounds) {
+		my @told;
+		for my $p (@$programs) {
+			my $r = $code->($p);
+			next if $round == 0;
+			record($key, $p->{name} . ($suffix // ''), $round, $r);
+			push @told, sprintf '%s %.1f us', $p->{name}, $r->{cpu_us};
+		}
+		say_progress("$key" . ($suffix // '') . " $round/$rounds: " . join ', ', @told) if $round;
+	}
+}
+
+sub plain {
+	my ($s) = @_;
+	my @p = start_all($s);
+	rounds($s->{key}, \@p, sub { wrk($_[0], %{$s->{load}}, secs => $seconds) });
+	if ($s->{strace}) {
+		for my $p (@p) {
+			my $calls = eval { syscalls($p, %{$s->{load}}, secs => 1) };
+			$result{$s->{key}}{calls}{$p->{name}} = $calls if $calls;
+		}
+	}
+	end(@p);
+}
+
+# What a connection costs that does nothing, and what others cost beside many of those.
+sub idle {
+	my ($s) = @_;
+	my $n = nofile() - 1000 < $idle ? nofile() - 1000 : $idle;
+	my @p = start_all($s);
+	my @held;
+	for my $p (@p) {
+		wrk($p, %small, conns => 32);
+		my $before = pss_bytes(tree($p->{pid}));
+		my ($handle, $held) = hold($p, $n);
+		sleep 1.5;	# what is not settled at once is
+		my $bytes = (pss_bytes(tree($p->{pid})) - $before) / $held;
+		push @held, $handle;
+		record('memory', $p->{name}, 1, { ops => $held, bytes => $bytes });
+		say_progress(sprintf 'idle: %s %.0f bytes for each of %d connections', $p->{name}, $bytes, $held);
+	}
+	rounds('idle', \@p, sub { wrk($_[0], %small, conns => 32, secs => $seconds) });
+	release($_) for @held;
+	end(@p);
+}
+
+# The same rates for all: half of what the slowest balancer can do, and nine tenths of it.
+sub latency {
+	my ($s) = @_;
+	for my $close (0, 1) {
+		local $s->{programs} = [@balancers, ['relay', shut => $close]];
+		my @p = start_all($s);
+		my $most;
+		for my $p (@p) {
+			open_loop($p, %small, close => $close);
+			my $r = open_loop($p, %small, close => $close);
+			$most = $r->{rate} if $p->{kind} ne 'relay' && (!$most || $r->{rate} < $most);
+		}
+		for (['half', 0.5], ['near', 0.9]) {
+			my ($name, $part) = @$_;
+			my $key = "$name-" . ($close ? 'oneshot' : 'kept');
+			$result{$key}{title} = sprintf '%s, %d/s at random, %d %% of what the slowest can do',
+			    $close ? 'one connection per request' : 'small GET, kept', $most * $part, $part * 100;
+			rounds($key, \@p, sub { open_loop($_[0], %small, conns => 512, close => $close, rate => $most * $part,
+				poisson => 1, secs => $seconds) });
+		}
+		end(@p);
+	}
+}
+
+sub servers {
+	for my $n (3, 100, 1000) {
+		my @p = start_all({ key => 'servers', programs => \@balancers, options => { servers => $n } });
+		sleep 1 if $n > 3;	# the first round of checks
+		rounds('servers', \@p, sub { wrk($_[0], %small, secs => $seconds) }, " $n");
+		end(@p);
+	}
+}
+
+sub workers {
+	for my $n (1, 2, 4, 8, 16) {
+		my @p = start_all({ key => 'workers', programs => \@balancers, options => { workers => $n } });
+		local $rounds = ($rounds + 1) / 2 < 3 ? $rounds : 3;
+		rounds('workers', \@p, sub { wrk($_[0], %small, secs => $seconds) }, " $n");
+		end(@p);
+	}
+}
+
+sub mixed {
+	my ($s) = @_;
+	my @p = start_all($s);
+	rounds('mixed', \@p, sub {
+		my ($p) = @_;
+		my $bulk = spawn('bulk', "$Bench::Programs::dir/bulk.log", 'wrk', '-t1', '-c4', '-d' . ($seconds + 1) . 's',
+		    '--timeout', '10s', "http://127.0.0.1:$p->{port}/10m");
+		sleep 0.2;
+		my $r = open_loop($p, path => '/', conns => 256, rate => 2000, poisson => 1, secs => $seconds);
+		stop($bulk);
+		return $r;
+	});
+	end(@p);
+}
+
+# ---- here it begins ----
+
+if (($ENV{SCENARIOS} // '') eq 'list') {
+	printf "%-12s %s\n", $_->{key}, $_->{title} for @scenarios;
+	exit 0;
+}
+$_ = abs_path($_) for $lb, $bin;
+mkdir $results;
+my $tmp = tempdir('lbbench.XXXXXX', TMPDIR => 1, CLEANUP => 1);
+chmod 0755, $tmp;
+my $main = $$;
+END { if ($main && $$ == $main) { my $rc = $?; stop_all(); $? = $rc; } }
+$SIG{INT} = $SIG{TERM} = sub { exit 130 };
+Bench::Programs::setup($tmp, $lb, "$bin/relay");
+Bench::Load::setup("$bin/open", 'wrk', "$FindBin::Bin/wrk.lua", $tmp);
+backends();
+my %wanted = map { $_ => 1 } split ' ', $ENV{SCENARIOS} || join ' ', map { $_->{key} } @scenarios;
+my %known = map { $_->{key} => 1 } @scenarios;
+$known{$_} or die "no scenario is called $_; there are: @{[map { $_->{key} } @scenarios]}\n" for keys %wanted;
+for my $s (grep { $wanted{$_->{key}} } @scenarios) {
+	$result{$s->{key}}{title} //= $s->{title};
+	say_progress("$s->{key}: $s->{title}");
+	($s->{run} || \&plain)->($s);
+}
+$result{memory}{title} = 'bytes per idle kept connection' if $result{memory};
+my %versions = versions();
+Bench::Report::csv("$results/bench.csv", \@lines);
+my $ok = Bench::Report::table("$results/bench.txt", \%result, \%versions, $rounds, $seconds);
+Bench::Report::svg("$results/bench.svg", \%result, \%versions);
+open my $f, '<', "$results/bench.txt" or die "$results/bench.txt: $!\n";
+print while <$f>;
+note("results: $results/bench.txt, bench.csv, bench.svg\n");
+exit($ok ? 0 : 1);
