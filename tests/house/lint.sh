@@ -7,10 +7,12 @@ step() { echo "lint: $1"; shift; "$@" || { status=1; echo "lint: failed"; }; }
 sources=$(git ls-files -co --exclude-standard '*.c')
 shells=$(git ls-files -co --exclude-standard '*.sh' '*.t' .ci/run)
 pages=$(git ls-files -co --exclude-standard 'man/*')
-flags="-std=c11 -D_GNU_SOURCE -I. -DVERSION=\"0\" -Wall -Wextra"
 
 # shellcheck disable=SC2086
-tidy() { echo $sources | xargs -n 4 -P "$(nproc)" sh -c "exec clang-tidy --quiet \"\$@\" -- $flags 2>/dev/null" sh; }
+tidy() {
+	echo $sources | xargs -n 4 -P "$(nproc)" sh -c 'exec clang-tidy --quiet "$@" -- -std=c11 -D_GNU_SOURCE -I. \
+	    -DVERSION=\"0\" -Wall -Wextra 2>/dev/null' sh
+}
 # shellcheck disable=SC2086
 cpp() {
 	cppcheck --quiet --std=c11 --inline-suppr --error-exitcode=1 --enable=warning,performance,portability \
