@@ -21,10 +21,13 @@
  *	pool[]     struct shm_pool              max_pools
  *	server[]   struct shm_server            max_servers
  *	health[]   struct shm_health            max_servers
+ *	listener[] struct shm_listener          max_listeners
  *	load[]     one column per worker slot   max_workers, load_stride bytes each:
  *	               inflight[max_servers]    uint32_t, gauge
  *	               passive[max_servers]     uint32_t, count of failures that take a server down
  *	               dispatched[max_servers]  uint64_t, counter
+ *	               clients[max_listeners]   uint32_t, gauge: connections held of each listener
+ *	               queue[max_pools]         struct shm_queue
  *	               cell[max_servers]        struct shm_load
  *
  * Column 0 belongs to the supervisor: when a worker is gone, its counters are added there and its
@@ -104,16 +107,19 @@ struct shm_instance {
 	uint32_t max_workers;		/* slots, slot 0 included */
 	uint32_t max_pools;
 	uint32_t max_servers;
-	uint32_t pad0;
+	uint32_t max_listeners;
 	uint64_t worker_offset;		/* bytes from the start of the object */
 	uint64_t pool_offset;
 	uint64_t server_offset;
 	uint64_t health_offset;
+	uint64_t listener_offset;
 	uint64_t load_offset;
 	uint64_t load_stride;		/* bytes from one column to the next */
 	uint64_t inflight_offset;	/* within a column */
 	uint64_t passive_offset;
 	uint64_t dispatched_offset;
+	uint64_t clients_offset;
+	uint64_t queue_offset;
 	uint64_t cell_offset;
 	char version[SHM_NAME_MAX];	/* of the program that made the table */
 	char instance[SHM_NAME_MAX];	/* the name people know it by */
@@ -130,6 +136,10 @@ struct shm_instance {
 	_Atomic uint64_t started_real_s;/* CLOCK_REALTIME, seconds since 1970 */
 	_Atomic uint64_t reloaded_real_s;
 	_Atomic uint64_t accepted;	/* connections accepted */
+	_Atomic uint32_t limited;	/* 1: something waits for a connection to end (max-connections): a worker
+					 * that ends one wakes S */
+	_Atomic uint32_t max_connections;	/* of all listeners together; UINT32_MAX: no limit */
+	_Atomic uint64_t limited_times;	/* how often accepting stopped at a limit, of a listener or of all */
 	_Atomic uint64_t live[SHM_WORKERS_MAX / 64];	/* bit n: column n counts; bit 0 always; release */
 	_Atomic uint32_t log_level;	/* enum log_level of every process; 0: each has its own */
 };
@@ -153,6 +163,15 @@ struct shm_worker {
 	_Atomic uint64_t refused;	/* requests answered by the balancer itself with 4xx */
 	_Atomic uint64_t loop_lag_ns;	/* longest turn of the loop in the last second or so */
 	_Atomic uint64_t log_dropped;	/* access-log lines given up because the disk was slow */
+};
+
+/* A listener, whatever addresses it is bound to. S, all of it. */
+struct shm_listener {
+	alignas(SHM_LINE) char name[SHM_NAME_MAX];
+	alignas(SHM_LINE) _Atomic uint32_t used;	/* generation that uses this row; 0: free; release */
+	_Atomic uint32_t max_connections;	/* UINT32_MAX: no limit */
+	_Atomic uint32_t limited;	/* 1: at its limit, or at the one of all: nothing is accepted for now */
+	_Atomic uint64_t accepted;	/* connections, ever */
 };
 
 struct shm_pool {
@@ -217,6 +236,24 @@ struct shm_health {
 };
 
 /*
+ * What one worker counted for one pool, and its place in the pool's line: where every server that
+ * could take a request is at its maxconn, requests wait. W (column 0: S). How it works, and why no
+ * server ever gets more than its maxconn: worker/queue.c.
+ */
+struct shm_queue {
+	alignas(SHM_LINE) _Atomic uint64_t want;	/* ticket of the worker's first waiting request, 0: none waits.
+					 * Lower goes first. Sequentially consistent, by fences */
+	_Atomic uint32_t waiting;	/* gauge: requests */
+	_Atomic uint32_t inflight;	/* gauge: requests at its servers; kept only where the choice is by hash */
+	_Atomic uint64_t queued;	/* requests that had to wait */
+	_Atomic uint64_t refused;	/* 503: the queue was full */
+	_Atomic uint64_t timeouts;	/* 503: waited too long */
+	_Atomic uint64_t wait_ns;	/* waited, by those that got their turn */
+	_Atomic uint64_t retries;	/* requests given to a further server */
+	_Atomic uint64_t retries_refused;	/* ... that were not: the budget was used up */
+};
+
+/*
  * What one worker counted for one server. W (column 0: S).
  *
  * latency: request sent to head of the answer received, or, in mode tcp, time to connect. Bucket b
@@ -243,6 +280,8 @@ struct shm_load {
 
 _Static_assert(sizeof(struct shm_instance) % SHM_LINE == 0, "rows start on a cache line");
 _Static_assert(sizeof(struct shm_worker) == 2 * SHM_LINE, "byte map");
+_Static_assert(sizeof(struct shm_listener) == 2 * SHM_LINE, "byte map");
+_Static_assert(sizeof(struct shm_queue) == SHM_LINE, "byte map");
 _Static_assert(sizeof(struct shm_pool) == 3 * SHM_LINE, "byte map");
 _Static_assert(sizeof(struct shm_server) == 2 * SHM_LINE, "byte map");
 _Static_assert(sizeof(struct shm_health) == 4 * SHM_LINE, "byte map");

@@ -11,6 +11,7 @@ const struct balance_algorithm *const balance_all[] = {
 	&balance_least_connections,
 	&balance_round_robin,
 	&balance_random,
+	&balance_hash,
 	NULL,
 };
 

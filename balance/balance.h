@@ -14,7 +14,10 @@ enum balance_need {
 	BALANCE_INFLIGHT = 1,
 	BALANCE_ENTRIES = 2,	/* entries and errors */
 	BALANCE_TURNS = 4,
+	BALANCE_KEY = 8,	/* key and maglev */
 };
+
+struct maglev;
 
 /*
  * Arrays are indexed by position in the pool (configuration order), 0..n-1. Columns that the
@@ -28,6 +31,8 @@ struct balance_view {
 	const uint64_t *entries;	/* reported by the last probe, plus dispatched since */
 	const uint64_t *errors;		/* reported by the last probe */
 	const uint64_t *turns;		/* dispatched ever, plus what it was given on joining late */
+	uint64_t key;			/* hash of what the choice goes by (hash.h) */
+	const struct maglev *maglev;	/* of the pool */
 	uint64_t *rng;			/* for choices by lot; state of balance_draw(), never 0; belongs to the caller */
 };
 
@@ -44,6 +49,7 @@ extern const struct balance_algorithm balance_least_requests;
 extern const struct balance_algorithm balance_least_connections;
 extern const struct balance_algorithm balance_round_robin;
 extern const struct balance_algorithm balance_random;
+extern const struct balance_algorithm balance_hash;
 
 /* By name; NULL: no such algorithm. */
 const struct balance_algorithm *balance_find(const char *name);

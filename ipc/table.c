@@ -24,6 +24,7 @@ static void lay_out(struct shm_instance *h, struct table_size size)
 	h->max_workers = size.workers;
 	h->max_pools = size.pools;
 	h->max_servers = size.servers;
+	h->max_listeners = size.listeners;
 	h->worker_offset = at;
 	at += size.workers * sizeof(struct shm_worker);
 	h->pool_offset = at;
@@ -32,6 +33,8 @@ static void lay_out(struct shm_instance *h, struct table_size size)
 	at += size.servers * sizeof(struct shm_server);
 	h->health_offset = at;
 	at += size.servers * sizeof(struct shm_health);
+	h->listener_offset = at;
+	at += size.listeners * sizeof(struct shm_listener);
 	h->load_offset = at;
 	h->inflight_offset = in_column;
 	in_column += lines(size.servers * sizeof(uint32_t));
@@ -39,6 +42,10 @@ static void lay_out(struct shm_instance *h, struct table_size size)
 	in_column += lines(size.servers * sizeof(uint32_t));
 	h->dispatched_offset = in_column;
 	in_column += lines(size.servers * sizeof(uint64_t));
+	h->clients_offset = in_column;
+	in_column += lines(size.listeners * sizeof(uint32_t));
+	h->queue_offset = in_column;
+	in_column += size.pools * sizeof(struct shm_queue);
 	h->cell_offset = in_column;
 	in_column += size.servers * sizeof(struct shm_load);
 	h->load_stride = in_column;
@@ -55,15 +62,19 @@ static void point(struct table *t, void *base, size_t size)
 	t->pool = (void *)(at + h->pool_offset);
 	t->server = (void *)(at + h->server_offset);
 	t->health = (void *)(at + h->health_offset);
+	t->listener = (void *)(at + h->listener_offset);
 	t->load = at + h->load_offset;
 	t->load_stride = h->load_stride;
 	t->inflight_offset = h->inflight_offset;
 	t->passive_offset = h->passive_offset;
 	t->dispatched_offset = h->dispatched_offset;
+	t->clients_offset = h->clients_offset;
+	t->queue_offset = h->queue_offset;
 	t->cell_offset = h->cell_offset;
 	t->max_workers = h->max_workers;
 	t->max_pools = h->max_pools;
 	t->max_servers = h->max_servers;
+	t->max_listeners = h->max_listeners;
 	t->size = size;
 }
 
@@ -86,7 +97,7 @@ int table_create(struct table *t, const char *name, const char *version, struct 
 	int fd, saved;
 
 	if (size.workers < 2 || size.workers > SHM_WORKERS_MAX || size.pools < 1 || size.servers < 1 ||
-	    size.pools > 1 << 16 || size.servers > 1 << 20) {
+	    size.pools > 1 << 16 || size.servers > 1 << 20 || size.listeners > 1 << 16) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -144,9 +155,9 @@ int table_open(struct table *t, const char *name)
 	memset(&want, 0, sizeof want);
 	errno = EPROTO;
 	if (h->magic != SHM_MAGIC || h->layout != SHM_LAYOUT || h->max_workers > SHM_WORKERS_MAX ||
-	    h->max_pools > 1 << 16 || h->max_servers > 1 << 20)
+	    h->max_pools > 1 << 16 || h->max_servers > 1 << 20 || h->max_listeners > 1 << 16)
 		goto fail;
-	lay_out(&want, (struct table_size){ h->max_workers, h->max_pools, h->max_servers });
+	lay_out(&want, (struct table_size){ h->max_workers, h->max_pools, h->max_servers, h->max_listeners });
 	if (memcmp(h, &want, offsetof(struct shm_instance, version)) != 0 || want.size != (uint64_t)st.st_size)
 		goto fail;
 	close(fd);
@@ -211,6 +222,47 @@ uint64_t table_sum_dispatched(const struct table *t, uint32_t server)
 	return sum;
 }
 
+uint64_t table_sum_clients(const struct table *t, uint32_t listener)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t s = table_next_live(t, 1); s < t->max_workers; s = table_next_live(t, s + 1))
+		sum += atomic_load_explicit(&table_clients(t, s)[listener], memory_order_relaxed);
+	return sum;
+}
+
+static void add_queue(struct shm_queue *to, const struct shm_queue *from)
+{
+	table_add(&to->queued, atomic_load_explicit(&from->queued, memory_order_relaxed));
+	table_add(&to->refused, atomic_load_explicit(&from->refused, memory_order_relaxed));
+	table_add(&to->timeouts, atomic_load_explicit(&from->timeouts, memory_order_relaxed));
+	table_add(&to->wait_ns, atomic_load_explicit(&from->wait_ns, memory_order_relaxed));
+	table_add(&to->retries, atomic_load_explicit(&from->retries, memory_order_relaxed));
+	table_add(&to->retries_refused, atomic_load_explicit(&from->retries_refused, memory_order_relaxed));
+}
+
+void table_sum_queue(const struct table *t, uint32_t pool, struct shm_queue *sum)
+{
+	for (int attempt = 0; attempt < 1000; attempt++) {	/* as in table_sum_cell() */
+		uint32_t seq = atomic_load_explicit(&t->inst->fold_seq, memory_order_acquire);
+		uint64_t lowest = 0;
+		memset((void *)sum, 0, sizeof *sum);
+		for (uint32_t s = table_next_live(t, 0); s < t->max_workers; s = table_next_live(t, s + 1)) {
+			const struct shm_queue *q = &table_queue(t, s)[pool];
+			uint64_t want = atomic_load_explicit(&q->want, memory_order_relaxed);
+			if (want && (lowest == 0 || want < lowest))
+				lowest = want;
+			add_queue(sum, q);
+			table_add32(&sum->waiting, atomic_load_explicit(&q->waiting, memory_order_relaxed));
+			table_add32(&sum->inflight, atomic_load_explicit(&q->inflight, memory_order_relaxed));
+		}
+		atomic_store_explicit(&sum->want, lowest, memory_order_relaxed);
+		atomic_thread_fence(memory_order_acquire);
+		if ((seq & 1) == 0 && atomic_load_explicit(&t->inst->fold_seq, memory_order_relaxed) == seq)
+			return;
+	}
+}
+
 /* A cell is counters all the way, but for this one word. */
 #define CELL_WORDS (sizeof(struct shm_load) / sizeof(uint64_t))
 #define EWMA_WORD (offsetof(struct shm_load, latency_ewma_ns) / sizeof(uint64_t))
@@ -260,6 +312,7 @@ void table_fold(struct table *t, uint32_t slot)
 {
 	_Atomic uint64_t *w = &t->inst->live[slot / 64];
 	uint32_t n = atomic_load_explicit(&t->inst->servers, memory_order_relaxed);
+	uint32_t npools = atomic_load_explicit(&t->inst->pools, memory_order_relaxed);
 	_Atomic uint32_t *seq = &t->inst->fold_seq;
 
 	atomic_store_explicit(seq, atomic_load_explicit(seq, memory_order_relaxed) + 1, memory_order_relaxed);
@@ -275,6 +328,10 @@ void table_fold(struct table *t, uint32_t slot)
 			    (passive >> 8)) << 8 | (passive & 0xff), memory_order_relaxed);
 		add_cell((_Atomic uint64_t *)&table_cell(t, 0)[i], (const _Atomic uint64_t *)cell);
 	}
+	for (uint32_t i = 0; i < npools; i++)
+		add_queue(&table_queue(t, 0)[i], &table_queue(t, slot)[i]);
+	memset((void *)table_queue(t, slot), 0, npools * sizeof(struct shm_queue));
+	memset((void *)table_clients(t, slot), 0, t->max_listeners * sizeof(uint32_t));
 	memset(t->load + slot * t->load_stride, 0, t->inflight_offset + lines(n * sizeof(uint32_t)));
 	memset((void *)table_passive(t, slot), 0, n * sizeof(uint32_t));
 	memset((void *)table_dispatched(t, slot), 0, n * sizeof(uint64_t));
@@ -296,6 +353,19 @@ void table_clear_server(struct table *t, uint32_t server)
 		memset((void *)&table_cell(t, s)[server], 0, sizeof(struct shm_load));
 	}
 	memset((void *)&t->health[server], 0, sizeof t->health[server]);
+}
+
+void table_clear_pool(struct table *t, uint32_t pool)
+{
+	for (uint32_t s = table_next_live(t, 0); s < t->max_workers; s = table_next_live(t, s + 1))
+		memset((void *)&table_queue(t, s)[pool], 0, sizeof(struct shm_queue));
+}
+
+void table_clear_listener(struct table *t, uint32_t listener)
+{
+	for (uint32_t s = table_next_live(t, 0); s < t->max_workers; s = table_next_live(t, s + 1))
+		atomic_store_explicit(&table_clients(t, s)[listener], 0, memory_order_relaxed);
+	atomic_store_explicit(&t->listener[listener].accepted, 0, memory_order_relaxed);
 }
 
 socklen_t table_address(const struct table *t, uint32_t server, struct sockaddr_storage *ss)

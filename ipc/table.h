@@ -19,10 +19,11 @@ struct table {
 	struct shm_pool *pool;		/* [max_pools] */
 	struct shm_server *server;	/* [max_servers] */
 	struct shm_health *health;	/* [max_servers] */
+	struct shm_listener *listener;	/* [max_listeners] */
 	char *load;			/* columns; use the functions below */
 	size_t load_stride;
-	size_t inflight_offset, passive_offset, dispatched_offset, cell_offset;
-	uint32_t max_workers, max_pools, max_servers;
+	size_t inflight_offset, passive_offset, dispatched_offset, clients_offset, queue_offset, cell_offset;
+	uint32_t max_workers, max_pools, max_servers, max_listeners;
 	size_t size;
 	char name[SHM_NAME_MAX];	/* of the object, "/loadbalancer.PID" */
 };
@@ -31,6 +32,7 @@ struct table_size {
 	uint32_t workers;	/* slots, slot 0 included: 2..SHM_WORKERS_MAX */
 	uint32_t pools;
 	uint32_t servers;
+	uint32_t listeners;
 };
 
 /* Creates and maps the object `name`, O_EXCL, mode 0644, zeroed but for the header. 0, or -1 with errno. */
@@ -56,6 +58,16 @@ static inline _Atomic uint64_t *table_dispatched(const struct table *t, uint32_t
 	return (_Atomic uint64_t *)(void *)(t->load + slot * t->load_stride + t->dispatched_offset);
 }
 
+static inline _Atomic uint32_t *table_clients(const struct table *t, uint32_t slot)
+{
+	return (_Atomic uint32_t *)(void *)(t->load + slot * t->load_stride + t->clients_offset);
+}
+
+static inline struct shm_queue *table_queue(const struct table *t, uint32_t slot)
+{
+	return (struct shm_queue *)(void *)(t->load + slot * t->load_stride + t->queue_offset);
+}
+
 static inline struct shm_load *table_cell(const struct table *t, uint32_t slot)
 {
 	return (struct shm_load *)(void *)(t->load + slot * t->load_stride + t->cell_offset);
@@ -71,6 +83,9 @@ uint32_t table_next_live(const struct table *t, uint32_t from);
 uint64_t table_sum_inflight(const struct table *t, uint32_t server);
 uint64_t table_sum_passive(const struct table *t, uint32_t server);
 uint64_t table_sum_dispatched(const struct table *t, uint32_t server);
+uint64_t table_sum_clients(const struct table *t, uint32_t listener);
+/* All live columns' figures for `pool` together; want: the lowest that is there. The caller owns *sum. */
+void table_sum_queue(const struct table *t, uint32_t pool, struct shm_queue *sum);
 /* Adds all live columns' cells for `server` into *sum (which the caller owns), without tearing a fold. */
 void table_sum_cell(const struct table *t, uint32_t server, struct shm_load *sum);
 
@@ -80,6 +95,9 @@ void table_live(struct table *t, uint32_t slot);
 void table_fold(struct table *t, uint32_t slot);
 /* Supervisor only: clears every column and the health row of a server row that gets a new owner. */
 void table_clear_server(struct table *t, uint32_t server);
+/* The same for a pool's and a listener's row. */
+void table_clear_pool(struct table *t, uint32_t pool);
+void table_clear_listener(struct table *t, uint32_t listener);
 
 /* Copies the address of a server. Returns its size, 0 when there is none (yet). Never blocks: gives up
  * after a bounded number of attempts and returns 0 if the writer died in the middle. */
