@@ -14,6 +14,10 @@ void check_pool(struct parse *p, struct conf_pool *pool)
 	/* Servers that report their load are chosen by it. */
 	if (!p->said[WORDS_POOL_BALANCE] && pool->check.kind == CONF_CHECK_SEED)
 		pool->balance = words_balance[WORDS_LEAST_REQUESTS];
+	/* What keeps nothing else apart: browsers take such a cookie only over TLS. */
+	if (pool->sticky.cookie && pool->sticky.samesite == CONF_SAMESITE_NONE && !pool->sticky.secure)
+		diag_at(&p->diag, p->said[WORDS_POOL_STICKY], 1,
+		    "browsers refuse a cookie with samesite none that is not secure; expected the word secure as well");
 	if (pool->nservers == 0)
 		diag_at(&p->diag, p->opened.line, p->opened.column,
 		    "pool \"%s\" has no servers; expected a line server NAME ADDRESS in it", pool->name);
@@ -150,6 +154,24 @@ static void check_reference(struct parse *p, const struct parse_reference *r)
 		    word);
 }
 
+/* In mode tcp nobody reads cookies, paths or fields. */
+static void check_places(struct parse *p)
+{
+	const struct conf *c = p->conf;
+	unsigned i;
+
+	for (i = 0; i < p->nrefs; i++) {
+		const struct conf_listener *l = &c->listener[p->ref[i].listener];
+		const struct conf_pool *pool = p->ref[i].route < 0 ? &c->pool[l->pool] : &c->pool[l->route[p->ref[i].route].pool];
+		bool hash = strcmp(pool->balance, words_balance[WORDS_HASH]) == 0 && pool->hash != CONF_HASH_SOURCE;
+
+		if (l->mode == CONF_MODE_TCP && (hash || pool->sticky.cookie))
+			diag_at(&p->diag, p->ref[i].at.line, p->ref[i].at.column,
+			    "pool \"%s\" %s, and this listener has mode tcp, which does not read requests; expected balance "
+			    "hash source, or mode http", pool->name, hash ? "goes by what requests say" : "has a sticky cookie");
+	}
+}
+
 void check_file(struct parse *p)
 {
 	struct conf *c = p->conf;
@@ -157,6 +179,8 @@ void check_file(struct parse *p)
 
 	for (i = 0; i < p->nrefs; i++)
 		check_reference(p, &p->ref[i]);
+	if (p->diag.errors == 0)
+		check_places(p);
 	if (c->nlisteners == 0 && p->diag.errors == 0)
 		diag_at(&p->diag, p->lex.line ? p->lex.line : 1, 1, "there is nothing to listen on; expected a block listen NAME {");
 	/* Room is for what is there and for what a reload may add. */

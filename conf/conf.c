@@ -98,6 +98,8 @@ static void conf_free_pool(struct conf_pool *pool)
 	}
 	free(pool->server);
 	free(pool->check.path);
+	free(pool->hash_name);
+	free(pool->sticky.cookie);
 	free(pool->name);
 }
 

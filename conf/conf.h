@@ -45,20 +45,45 @@ struct conf_server {
 	struct sockaddr_storage addr;
 	socklen_t addr_size;		/* 0: a name, to be resolved by health */
 	uint32_t weight;		/* 1..256; 1 */
-	uint32_t maxconn;		/* 0: no limit. Always: it gets its word when workers keep to it */
+	uint32_t maxconn;		/* requests at a time, from all workers together; 0: no limit */
 	bool backup;
 	uint32_t row;			/* in the table; set by the supervisor before it forks */
 };
 
 struct balance_algorithm;
 
+/* What `balance hash` goes by. */
+enum conf_hash { CONF_HASH_SOURCE, CONF_HASH_PATH, CONF_HASH_HEADER, CONF_HASH_COOKIE };
+
+/* When a request may be given to another server: bits of conf_pool.retry_on. */
+enum conf_retry {
+	CONF_RETRY_CONNECT = 1, CONF_RETRY_RESET = 2, CONF_RETRY_TIMEOUT = 4,
+	CONF_RETRY_502 = 8, CONF_RETRY_503 = 16, CONF_RETRY_504 = 32,
+};
+
+enum conf_samesite { CONF_SAMESITE_LAX, CONF_SAMESITE_STRICT, CONF_SAMESITE_NONE };
+
+struct conf_sticky {
+	char *cookie;			/* its name; NULL: off */
+	enum conf_samesite samesite;	/* lax */
+	bool secure;
+	uint64_t max_age_ns;		/* 0: until the browser is closed */
+};
+
 struct conf_pool {
 	char *name;
 	const char *balance;		/* name of the algorithm, known to be valid */
+	enum conf_hash hash;		/* balance hash: of what ... */
+	char *hash_name;		/* ... name of the header or cookie; else NULL */
+	struct conf_sticky sticky;
 	struct conf_check check;
 	struct conf_server *server;
 	unsigned nservers;
 	unsigned retries;		/* further servers tried for one request; default: all of them (UINT_MAX) */
+	unsigned retry_on;		/* bits of enum conf_retry; connect and reset */
+	unsigned retry_budget;		/* per cent of requests; UINT_MAX: no limit, as with the command line; 20 in a file */
+	unsigned queue;			/* requests that may wait while all servers are at maxconn; 1000 */
+	uint64_t queue_timeout_ns;	/* and how long; 5 s */
 	uint64_t connect_timeout_ns;	/* 5 s with the command line, 3 s in a file */
 	uint64_t answer_timeout_ns;	/* request sent to first byte of the answer; 5 s with the command line, 60 s in a file */
 	uint64_t stall_timeout_ns;	/* no progress in the middle of an answer; 60 s */
@@ -98,7 +123,10 @@ struct conf_listener {
 	uint64_t body_timeout_ns;	/* no progress of a request body; 60 s */
 	uint64_t idle_timeout_ns;	/* kept connection without a request; 75 s */
 	uint64_t send_timeout_ns;	/* client takes no byte of the answer; 60 s */
+	uint64_t linger_timeout_ns;	/* after our last byte, for the client to take it in peace; 2 s */
 	uint64_t tunnel_timeout_ns;	/* mode tcp and tunnels: no byte either way; 1 h */
+	unsigned max_connections;	/* of clients; UINT_MAX: no limit */
+	uint32_t row;			/* in the table; set by the supervisor */
 	uint64_t max_body;		/* of a request; UINT64_MAX: no limit */
 	size_t max_head;		/* of a request; 15 KiB: 16 less room for what is added; range 1k..16k */
 	bool splice;			/* move large bodies and tcp with splice(2); true */
@@ -112,6 +140,7 @@ struct conf {
 	char *user, *group;		/* NULL: nobody and its group when root */
 	char *pid_file;			/* NULL: none */
 	char *log;			/* "stderr", "syslog" or a path; "stderr" */
+	unsigned max_connections;	/* of clients, all listeners together; UINT_MAX: no limit */
 	unsigned max_servers;		/* rows in the table; at least what is used, default 1024 */
 	uint64_t grace_ns;		/* SIGTERM: time for what is in flight; 30 s */
 	uint64_t drain_ns;		/* reload: time for old workers; 1 h */

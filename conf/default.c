@@ -26,6 +26,7 @@ unsigned default_workers(void)
 int default_conf(struct conf *c)
 {
 	c->workers = default_workers();
+	c->max_connections = UINT_MAX;
 	c->grace_ns = 30 * CONF_SECOND;
 	c->drain_ns = 3600 * CONF_SECOND;
 	c->hang_ns = 10 * CONF_SECOND;
@@ -48,6 +49,10 @@ void default_pool(struct conf_pool *p)
 	p->balance = words_balance[WORDS_LEAST_CONNECTIONS];
 	default_check(&p->check);
 	p->retries = UINT_MAX;
+	p->retry_on = CONF_RETRY_CONNECT | CONF_RETRY_RESET;
+	p->retry_budget = 20;
+	p->queue = 1000;
+	p->queue_timeout_ns = 5 * CONF_SECOND;
 	p->connect_timeout_ns = 3 * CONF_SECOND;
 	p->answer_timeout_ns = 60 * CONF_SECOND;
 	p->stall_timeout_ns = 60 * CONF_SECOND;
@@ -68,6 +73,8 @@ void default_listener(struct conf_listener *l)
 	l->body_timeout_ns = 60 * CONF_SECOND;
 	l->idle_timeout_ns = 75 * CONF_SECOND;
 	l->send_timeout_ns = 60 * CONF_SECOND;
+	l->linger_timeout_ns = 2 * CONF_SECOND;
+	l->max_connections = UINT_MAX;
 	l->tunnel_timeout_ns = 3600 * CONF_SECOND;
 	l->max_body = UINT64_MAX;
 	l->max_head = 15 * 1024;

@@ -332,6 +332,7 @@ struct conf *conf_command_line(const struct conf_options *o, FILE *err)
 	pool->check.requests = o->requests_set ? o->requests : OPTIONS_REQUESTS;
 	pool->connect_timeout_ns = 5 * CONF_SECOND;
 	pool->answer_timeout_ns = 5 * CONF_SECOND;
+	pool->retry_budget = UINT32_MAX;
 	pool->name = strdup("default");
 	pool->check.path = strdup("/healthcheck");
 	pool->server = calloc(o->nservers, sizeof(*pool->server));

@@ -8,6 +8,7 @@
 #include "conf/default.h"
 #include "conf/near.h"
 #include "conf/parse_listen.h"
+#include "conf/parse_place.h"
 #include "conf/parse_pool.h"
 #include "conf/value.h"
 
@@ -321,6 +322,12 @@ static void parse_pool_directive(struct parse *p, int n)
 		parse_pool_check(p, pool);
 	else if (n == WORDS_POOL_SERVER)
 		parse_pool_server(p, pool);
+	else if (n == WORDS_POOL_BALANCE)
+		parse_place_balance(p, pool);
+	else if (n == WORDS_POOL_STICKY)
+		parse_place_sticky(p, pool);
+	else if (n == WORDS_POOL_RETRY_ON)
+		parse_place_retry_on(p, pool);
 	else
 		parse_set(p, &words_pool[n], pool);
 }

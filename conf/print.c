@@ -31,6 +31,7 @@ static void print_value(FILE *out, const struct words_entry *e, const void *obje
 
 	switch (e->type) {
 	case WORDS_UINT:
+	case WORDS_PERCENT:
 		v = *(const unsigned *)field;
 		break;
 	case WORDS_UINT64:
@@ -64,7 +65,7 @@ static void print_value(FILE *out, const struct words_entry *e, const void *obje
 	else if (e->type == WORDS_SIZE || e->type == WORDS_SIZE64)
 		fputs(value_size_text(text, v), out);
 	else
-		fprintf(out, "%" PRIu64, v);
+		fprintf(out, e->type == WORDS_PERCENT ? "%" PRIu64 "%%" : "%" PRIu64, v);
 }
 
 static bool print_is_text(const struct words_entry *e)
@@ -118,6 +119,26 @@ static void print_check(FILE *out, const struct conf_check *k)
 	fputc('\n', out);
 }
 
+/* The balance, and what else decides which server gets a request. */
+static void print_place(FILE *out, const struct conf_pool *pool)
+{
+	unsigned i;
+
+	fprintf(out, "\tbalance %s", pool->balance);
+	if (strcmp(pool->balance, words_balance[WORDS_HASH]) == 0)
+		fprintf(out, pool->hash_name ? " %s %s" : " %s", words_hashes[pool->hash], pool->hash_name);
+	fputs(pool->retry_on ? "\n\tretry-on" : "\n\tretry-on none", out);
+	for (i = 0; words_retry_on[i]; i++)
+		if (pool->retry_on & 1u << i)
+			fprintf(out, " %s", words_retry_on[i]);
+	fputc('\n', out);
+	if (pool->sticky.cookie) {
+		fprintf(out, "\tsticky cookie %s", pool->sticky.cookie);
+		print_options(out, words_sticky, pool);
+		fputc('\n', out);
+	}
+}
+
 static void print_server(FILE *out, const struct conf_server *s)
 {
 	char address[512];
@@ -139,6 +160,7 @@ static void print_pool(FILE *out, const struct conf_pool *pool)
 	unsigned i;
 
 	fprintf(out, "\npool %s {\n", pool->name);
+	print_place(out, pool);
 	print_table(out, words_pool, pool, "\t");
 	print_check(out, &pool->check);
 	for (i = 0; i < pool->nservers; i++)

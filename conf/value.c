@@ -7,12 +7,27 @@
 #include <string.h>
 
 #include "conf/conf.h"
+#include "http/chars.h"
 #include "shm_stats.h"
 
 struct value_unit {
 	const char *name;
 	uint64_t factor;
 };
+
+int value_percent(const char *text, uint64_t *v)
+{
+	size_t size = strlen(text);
+	char digits[24];
+
+	if (size < 2 || size > sizeof(digits) || text[size - 1] != '%') {
+		errno = EINVAL;
+		return -1;
+	}
+	memcpy(digits, text, size - 1);
+	digits[size - 1] = '\0';
+	return value_number(digits, v);
+}
 
 /* The smallest comes first: what is printed is always a whole number of these. */
 static const struct value_unit value_times[] = {
@@ -136,6 +151,13 @@ bool value_is_name(const char *text)
 bool value_is_server_name(const char *text)
 {
 	return value_is_made_of(text, VALUE_LETTERS ":[]/#");
+}
+
+bool value_is_token(const char *text)
+{
+	size_t size = strlen(text);
+
+	return size > 0 && size < 256 && http_chars_span(text, text + size, HTTP_C_TOKEN) == text + size;
 }
 
 bool value_is_url_path(const char *text, bool query_too)

@@ -13,6 +13,8 @@ int value_number(const char *text, uint64_t *v);
 int value_time(const char *text, uint64_t *ns);
 /* A number of bytes, or of k, m, g: 2^10, 2^20, 2^30 bytes. */
 int value_size(const char *text, uint64_t *bytes);
+/* A number and "%". */
+int value_percent(const char *text, uint64_t *v);
 
 #define VALUE_TEXT_MAX 32	/* room for the text of a time or a size */
 /* In the largest unit that loses nothing. Return buf. */
@@ -23,6 +25,8 @@ const char *value_size_text(char buf[static VALUE_TEXT_MAX], uint64_t bytes);
 bool value_is_name(const char *text);
 /* A server's name may also have what addresses are written with: ":", "[", "]", "/", "#". */
 bool value_is_server_name(const char *text);
+/* A name of a field or a cookie: a token of RFC 9110 5.6.2, at most 255 bytes. */
+bool value_is_token(const char *text);
 /* A path of a URL, or its beginning: "/" and printable ASCII without blanks, "?", "#". At most 1000 bytes. */
 bool value_is_url_path(const char *text, bool query_too);
 

@@ -25,8 +25,13 @@ const char *const words_balance[] = {
 	[WORDS_LEAST_REQUESTS] = "least-requests",
 	[WORDS_ROUND_ROBIN] = "round-robin",
 	[WORDS_RANDOM] = "random",
+	[WORDS_HASH] = "hash",
 	NULL
 };
+const char *const words_hashes[] = {
+	[CONF_HASH_SOURCE] = "source", [CONF_HASH_PATH] = "path", [CONF_HASH_HEADER] = "header", [CONF_HASH_COOKIE] = "cookie", NULL
+};
+const char *const words_retry_on[] = { "connect", "reset", "timeout", "502", "503", "504", NULL };
 const char *const words_check_kinds[] = {
 	[CONF_CHECK_SEED] = "load",
 	[CONF_CHECK_HTTP] = "http",
@@ -37,6 +42,9 @@ const char *const words_check_kinds[] = {
 const char *const words_modes[] = { [CONF_MODE_HTTP] = "http", [CONF_MODE_TCP] = "tcp", NULL };
 const char *const words_matches[] = { [CONF_MATCH_HOST] = "host", [CONF_MATCH_PATH] = "path", NULL };
 
+static const char *const words_samesite[] = {
+	[CONF_SAMESITE_LAX] = "lax", [CONF_SAMESITE_STRICT] = "strict", [CONF_SAMESITE_NONE] = "none", NULL
+};
 static const char *const words_off_on[] = { "off", "on", NULL };
 static const char *const words_error_status[] = { "standard", "500", NULL };
 
@@ -58,6 +66,7 @@ const struct words_entry words_top[] = {
 	TEXT("pid", WORDS_PATH, conf, pid_file),
 	TEXT("log", WORDS_LOG, conf, log),
 	ONE_OF("error-status", WORDS_BOOL, conf, seed, words_error_status),
+	{ "max-connections", WORDS_UINT, AT(conf, max_connections), 1, 10000000, "unlimited", UINT32_MAX, NULL, NULL },
 	TIME("grace-timeout", conf, grace_ns, 0, 7 * DAY),
 	TIME("drain-timeout", conf, drain_ns, 0, 7 * DAY),
 	TIME("hang-timeout", conf, hang_ns, 100 * CONF_MS, HOUR),
@@ -65,10 +74,15 @@ const struct words_entry words_top[] = {
 };
 
 const struct words_entry words_pool[] = {
-	[WORDS_POOL_BALANCE] = ONE_OF("balance", WORDS_CHOICE, conf_pool, balance, words_balance),
+	[WORDS_POOL_BALANCE] = OWN("balance", "balance ALGORITHM"),
 	[WORDS_POOL_CHECK] = OWN("check", "check load PATH, http PATH, tcp or none"),
 	[WORDS_POOL_SERVER] = OWN("server", "server NAME ADDRESS"),
+	[WORDS_POOL_STICKY] = OWN("sticky", "sticky cookie NAME"),
+	[WORDS_POOL_RETRY_ON] = OWN("retry-on", "retry-on none, or some of connect, reset, timeout, 502, 503 and 504"),
 	{ "retries", WORDS_UINT, AT(conf_pool, retries), 0, 1000, "all", UINT32_MAX, NULL, NULL },
+	{ "retry-budget", WORDS_PERCENT, AT(conf_pool, retry_budget), 0, 1000, "unlimited", UINT32_MAX, NULL, NULL },
+	UINT("queue", conf_pool, queue, 0, 1000000),
+	TIME("queue-timeout", conf_pool, queue_timeout_ns, CONF_MS, HOUR),
 	TIME("connect-timeout", conf_pool, connect_timeout_ns, CONF_MS, DAY),
 	TIME("answer-timeout", conf_pool, answer_timeout_ns, CONF_MS, DAY),
 	TIME("stall-timeout", conf_pool, stall_timeout_ns, CONF_MS, DAY),
@@ -87,7 +101,9 @@ const struct words_entry words_listen[] = {
 	TIME("body-timeout", conf_listener, body_timeout_ns, CONF_MS, DAY),
 	TIME("idle-timeout", conf_listener, idle_timeout_ns, CONF_MS, DAY),
 	TIME("send-timeout", conf_listener, send_timeout_ns, CONF_MS, DAY),
+	TIME("linger-timeout", conf_listener, linger_timeout_ns, CONF_MS, HOUR),
 	TIME("tunnel-timeout", conf_listener, tunnel_timeout_ns, CONF_MS, 7 * DAY),
+	{ "max-connections", WORDS_UINT, AT(conf_listener, max_connections), 1, 10000000, "unlimited", UINT32_MAX, NULL, NULL },
 	{ "max-body", WORDS_SIZE64, AT(conf_listener, max_body), 0, UINT64_C(1) << 50, "unlimited", UINT64_MAX, NULL, NULL },
 	{ "max-head", WORDS_SIZE, AT(conf_listener, max_head), KIB, 16 * KIB, NULL, 0, NULL, NULL },
 	ONE_OF("splice", WORDS_BOOL, conf_listener, splice, words_off_on),
@@ -106,7 +122,15 @@ const struct words_entry words_check[] = {
 
 const struct words_entry words_server[] = {
 	UINT("weight", conf_server, weight, 1, 256),
+	{ "maxconn", WORDS_UINT, AT(conf_server, maxconn), 1, 1000000, "unlimited", 0, NULL, NULL },
 	{ "backup", WORDS_FLAG, AT(conf_server, backup), 0, 0, NULL, 0, NULL, NULL },
+	END
+};
+
+const struct words_entry words_sticky[] = {
+	ONE_OF("samesite", WORDS_ENUM, conf_pool, sticky.samesite, words_samesite),
+	{ "secure", WORDS_FLAG, AT(conf_pool, sticky.secure), 0, 0, NULL, 0, NULL, NULL },
+	{ "max-age", WORDS_TIME, AT(conf_pool, sticky.max_age_ns), CONF_SECOND, 400 * DAY, "session", 0, NULL, NULL },
 	END
 };
 
@@ -180,6 +204,10 @@ const char *words_expected(char buf[static WORDS_TEXT_MAX], const struct words_e
 		snprintf(buf, WORDS_TEXT_MAX, "a number from %llu to %llu%s%s", (unsigned long long)e->min,
 		    (unsigned long long)e->max, or, special);
 		break;
+	case WORDS_PERCENT:
+		snprintf(buf, WORDS_TEXT_MAX, "from %llu%% to %llu%%%s%s", (unsigned long long)e->min,
+		    (unsigned long long)e->max, or, special);
+		break;
 	case WORDS_TIME:
 		snprintf(buf, WORDS_TEXT_MAX, "a time from %s to %s with its unit (ms, s, m or h)%s%s",
 		    value_time_text(min, e->min), value_time_text(max, e->max), or, special);
@@ -222,12 +250,14 @@ static int words_number(const struct words_entry *e, const char *text, uint64_t 
 		r = value_time(text, v);
 	else if (e->type == WORDS_SIZE || e->type == WORDS_SIZE64)
 		r = value_size(text, v);
+	else if (e->type == WORDS_PERCENT)
+		r = value_percent(text, v);
 	else
 		r = value_number(text, v);
 	if (r == 0 && *v >= e->min && *v <= e->max)
 		return 0;
 	if (r < 0 && errno == EINVAL)
-		*why = e->type == WORDS_TIME ? "is not a time" : e->type == WORDS_SIZE || e->type == WORDS_SIZE64 ?
+		*why = e->type == WORDS_TIME ? "is not a time" : e->type == WORDS_PERCENT ? "is not a percentage" : e->type == WORDS_SIZE || e->type == WORDS_SIZE64 ?
 		    "is not a size" : "is not a number";
 	else
 		*why = "is out of range";
@@ -255,6 +285,7 @@ int words_set(const struct words_entry *e, void *object, const char *text, const
 	case WORDS_OWN:
 		break;
 	case WORDS_UINT:
+	case WORDS_PERCENT:
 		if (words_number(e, text, &v, why) < 0)
 			return -1;
 		*(unsigned *)field = (unsigned)v;

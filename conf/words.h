@@ -12,6 +12,7 @@ enum words_type {
 	WORDS_OWN,	/* the parser has a function of its own */
 	WORDS_UINT,	/* unsigned, or uint32_t */
 	WORDS_UINT64,
+	WORDS_PERCENT,	/* unsigned; written with % */
 	WORDS_TIME,	/* uint64_t, nanoseconds */
 	WORDS_SIZE,	/* size_t, bytes */
 	WORDS_SIZE64,	/* uint64_t, bytes */
@@ -36,7 +37,7 @@ struct words_entry {
 };
 
 enum { WORDS_TOP_WORKERS, WORDS_TOP_MAX_SERVERS, WORDS_TOP_POOL, WORDS_TOP_LISTEN };
-enum { WORDS_POOL_BALANCE, WORDS_POOL_CHECK, WORDS_POOL_SERVER };
+enum { WORDS_POOL_BALANCE, WORDS_POOL_CHECK, WORDS_POOL_SERVER, WORDS_POOL_STICKY, WORDS_POOL_RETRY_ON };
 enum { WORDS_LISTEN_BIND, WORDS_LISTEN_MODE, WORDS_LISTEN_TO, WORDS_LISTEN_ROUTE };
 enum { WORDS_CHECK_EVERY, WORDS_CHECK_DOWN_EVERY, WORDS_CHECK_TIMEOUT };
 
@@ -48,10 +49,13 @@ extern const struct words_entry words_pool[];
 extern const struct words_entry words_listen[];
 extern const struct words_entry words_check[];	/* options behind `check KIND` */
 extern const struct words_entry words_server[];	/* options behind `server NAME ADDRESS` */
+extern const struct words_entry words_sticky[];	/* options behind `sticky cookie NAME` */
 
 /* Valid names of the balancing algorithms, by enum words_algorithm; a test compares them with balance/. */
-enum words_algorithm { WORDS_LEAST_CONNECTIONS, WORDS_LEAST_REQUESTS, WORDS_ROUND_ROBIN, WORDS_RANDOM };
+enum words_algorithm { WORDS_LEAST_CONNECTIONS, WORDS_LEAST_REQUESTS, WORDS_ROUND_ROBIN, WORDS_RANDOM, WORDS_HASH };
 extern const char *const words_balance[];
+extern const char *const words_hashes[];	/* by enum conf_hash */
+extern const char *const words_retry_on[];	/* by bit of enum conf_retry */
 extern const char *const words_check_kinds[];	/* by enum conf_check_kind */
 extern const char *const words_modes[];		/* by enum conf_mode */
 extern const char *const words_matches[];	/* by enum conf_match */

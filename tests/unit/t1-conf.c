@@ -52,7 +52,10 @@ static bool same_pool(const struct conf_pool *a, const struct conf_pool *b)
 	    same_text(a->check.path, b->check.path) && a->check.interval_ns == b->check.interval_ns &&
 	    a->check.down_interval_ns == b->check.down_interval_ns && a->check.timeout_ns == b->check.timeout_ns &&
 	    a->check.requests == b->check.requests && a->check.rise == b->check.rise && a->check.fall == b->check.fall &&
-	    a->retries == b->retries && a->connect_timeout_ns == b->connect_timeout_ns &&
+	    a->retries == b->retries && a->retry_on == b->retry_on && a->retry_budget == b->retry_budget && a->queue == b->queue &&
+	    a->queue_timeout_ns == b->queue_timeout_ns && a->hash == b->hash && same_text(a->hash_name, b->hash_name) &&
+	    same_text(a->sticky.cookie, b->sticky.cookie) && a->sticky.samesite == b->sticky.samesite &&
+	    a->sticky.secure == b->sticky.secure && a->sticky.max_age_ns == b->sticky.max_age_ns && a->connect_timeout_ns == b->connect_timeout_ns &&
 	    a->answer_timeout_ns == b->answer_timeout_ns && a->stall_timeout_ns == b->stall_timeout_ns &&
 	    a->keepalive_ns == b->keepalive_ns && a->keepalive_max == b->keepalive_max && a->nservers == b->nservers;
 	unsigned i;
@@ -72,7 +75,8 @@ static bool same_listener(const struct conf_listener *a, const struct conf_liste
 	bool same = same_text(a->name, b->name) && a->nbinds == b->nbinds && a->mode == b->mode && a->nroutes == b->nroutes &&
 	    a->pool == b->pool && a->backlog == b->backlog && a->head_timeout_ns == b->head_timeout_ns &&
 	    a->body_timeout_ns == b->body_timeout_ns && a->idle_timeout_ns == b->idle_timeout_ns &&
-	    a->send_timeout_ns == b->send_timeout_ns && a->tunnel_timeout_ns == b->tunnel_timeout_ns &&
+	    a->send_timeout_ns == b->send_timeout_ns && a->linger_timeout_ns == b->linger_timeout_ns &&
+	    a->max_connections == b->max_connections && a->tunnel_timeout_ns == b->tunnel_timeout_ns &&
 	    a->max_body == b->max_body && a->max_head == b->max_head && a->splice == b->splice &&
 	    a->forwarded_for == b->forwarded_for;
 	unsigned i;
@@ -91,7 +95,7 @@ static bool same_conf(const struct conf *a, const struct conf *b)
 {
 	bool same = a->seed == b->seed && a->workers == b->workers && same_text(a->user, b->user) &&
 	    same_text(a->group, b->group) && same_text(a->pid_file, b->pid_file) && same_text(a->log, b->log) &&
-	    a->max_servers == b->max_servers && a->grace_ns == b->grace_ns && a->drain_ns == b->drain_ns &&
+	    a->max_servers == b->max_servers && a->max_connections == b->max_connections && a->grace_ns == b->grace_ns && a->drain_ns == b->drain_ns &&
 	    a->hang_ns == b->hang_ns && a->npools == b->npools && a->nlisteners == b->nlisteners;
 	unsigned i;
 
@@ -154,6 +158,10 @@ static void test_defaults(void)
 	    p->check.rise == 1 && p->check.fall == 1, "check tcp");
 	ok(p->retries == UINT32_MAX && p->connect_timeout_ns == 3 * CONF_SECOND && p->answer_timeout_ns == 60 * CONF_SECOND &&
 	    p->stall_timeout_ns == 60 * CONF_SECOND && p->keepalive_ns == 30 * CONF_SECOND && p->keepalive_max == 128, "the pool");
+	ok(p->retry_on == (CONF_RETRY_CONNECT | CONF_RETRY_RESET) && p->retry_budget == 20 && p->queue == 1000 &&
+	    p->queue_timeout_ns == 5 * CONF_SECOND && !p->sticky.cookie && !p->hash_name, "its retries and its queue");
+	ok(c->max_connections == UINT32_MAX && l->max_connections == UINT32_MAX && l->linger_timeout_ns == 2 * CONF_SECOND,
+	    "no limit of connections");
 	ok(p->server[0].weight == 1 && p->server[0].maxconn == 0 && !p->server[0].backup, "the server");
 	ok(l->mode == CONF_MODE_HTTP && l->backlog == 4096 && l->head_timeout_ns == 10 * CONF_SECOND &&
 	    l->body_timeout_ns == 60 * CONF_SECOND && l->idle_timeout_ns == 75 * CONF_SECOND &&
@@ -181,16 +189,17 @@ static void test_defaults(void)
 
 static const char everything[] =
     "workers 7\nuser u\ngroup \"g h\"\npid \"/run/l b.pid\"\nlog /var/log/lb\nmax-servers 9\nerror-status 500\n"
-    "grace-timeout 0s\ndrain-timeout 2m\nhang-timeout 1500ms\n"
+    "max-connections 5\ngrace-timeout 0s\ndrain-timeout 2m\nhang-timeout 1500ms\n"
     "listen first {\nbind *:80\nbind [::1]:81 optional\nbind unix:/run/x\nmode http\nbacklog 1\nhead-timeout 1ms\n"
-    "body-timeout 2ms\nidle-timeout 3ms\nsend-timeout 4ms\ntunnel-timeout 168h\nmax-body 10000\nmax-head 1k\nsplice off\n"
+    "body-timeout 2ms\nidle-timeout 3ms\nsend-timeout 4ms\nlinger-timeout 5ms\nmax-connections 6\ntunnel-timeout 168h\nmax-body 10000\nmax-head 1k\nsplice off\n"
     "forwarded-for off\nto b\nroute host *.Example.ORG to a\nroute host www.example.net to b\nroute path /static/ to a\n"
     "route path \"/a{b\" to b\n}\n"
     "pool a {\nbalance round-robin\ncheck http /x?y=z timeout 3s every 4s or 100 requests rise 2 fall 3 down-every 1s\n"
-    "retries 0\nconnect-timeout 1s\nanswer-timeout 2s\nstall-timeout 3s\nkeepalive-timeout 4s\nkeepalive-max 0\n"
+    "retries 0\nretry-on timeout 503\nretry-budget 0%\nqueue 0\nqueue-timeout 1ms\nconnect-timeout 1s\nanswer-timeout 2s\nstall-timeout 3s\nkeepalive-timeout 4s\nkeepalive-max 0\n"
     "server one 10.0.0.1:80 weight 256 backup\nserver \"two#2\" [::1]:80 backup\nserver three app.example.org:1\n"
     "server 4 \"unix:/run/with blank\" weight 1\n}\n"
-    "pool b {\nretries 1000\nserver one 1\n}\n"
+    "pool b {\nretries 1000\nretry-on none\nretry-budget unlimited\nbalance hash source\nserver one 1 maxconn 7\n}\n"
+    "pool c {\nbalance hash header X-Key\nsticky cookie LB samesite none secure max-age 2h\nserver one 1\n}\n"
     "listen second {\nmode tcp\nbind 10.1.1.1:80\nbind 10.1.1.2:82\nto b\nmax-body unlimited\n}\n";
 
 static void test_everything(void)
@@ -225,7 +234,14 @@ static void test_everything(void)
 	    p->server[1].backup && p->server[1].addr.ss_family == AF_INET6 && p->server[2].addr_size == 0 &&
 	    strcmp(p->server[2].host, "app.example.org") == 0 && strcmp(p->server[3].path, "/run/with blank") == 0 &&
 	    !p->server[3].host, "its servers");
-	ok(c->pool[1].retries == 1000, "the other pool");
+	ok(p->retry_on == (CONF_RETRY_TIMEOUT | CONF_RETRY_503) && p->retry_budget == 0 && p->queue == 0 && p->queue_timeout_ns == CONF_MS,
+	    "its retries and its queue");
+	ok(c->pool[1].retries == 1000 && c->pool[1].retry_on == 0 && c->pool[1].retry_budget == UINT32_MAX &&
+	    strcmp(c->pool[1].balance, "hash") == 0 && c->pool[1].hash == CONF_HASH_SOURCE && c->pool[1].server[0].maxconn == 7, "the other pool");
+	ok(c->pool[2].hash == CONF_HASH_HEADER && strcmp(c->pool[2].hash_name, "X-Key") == 0 && strcmp(c->pool[2].sticky.cookie, "LB") == 0 &&
+	    c->pool[2].sticky.samesite == CONF_SAMESITE_NONE && c->pool[2].sticky.secure &&
+	    c->pool[2].sticky.max_age_ns == 7200 * CONF_SECOND, "hash and cookie");
+	ok(c->max_connections == 5 && l->max_connections == 6 && l->linger_timeout_ns == 5 * CONF_MS, "limits of connections");
 	ok(c->listener[1].mode == CONF_MODE_TCP && c->listener[1].pool == 1 && c->listener[1].max_body == UINT64_MAX, "the other listener");
 	conf_free(c);
 
@@ -246,7 +262,7 @@ static const struct bad bads[] = {
 	{ "", "F:1:1: there is nothing to listen on; expected a block listen NAME {\n" },
 	{ "wokers 4\n" POOL LISTEN, "F:1:1: unknown directive \"wokers\" outside of blocks; did you mean \"workers\"?\n" },
 	{ "qqq 4\n" POOL LISTEN, "F:1:1: unknown directive \"qqq\" outside of blocks; expected workers, max-servers, pool, listen, "
-	    "user, group, pid, log, error-status, grace-timeout, drain-timeout or hang-timeout\n" },
+	    "user, group, pid, log, error-status, max-connections, grace-timeout, drain-timeout or hang-timeout\n" },
 	{ POOL LISTEN "workers 0\n", "F:8:9: \"0\" is out of range; expected a number from 1 to 64 or auto\n" },
 	{ POOL LISTEN "workers 65\n", "F:8:9: \"65\" is out of range; expected a number from 1 to 64 or auto\n" },
 	{ POOL LISTEN "workers 99999999999999999999\n",
@@ -285,7 +301,7 @@ static const struct bad bads[] = {
 	{ "pool p {\nserver a 1\n" LISTEN,
 	    "F:3:1: \"listen\" begins inside a block; expected \"}\" before it, to close the block of line 1\n" },
 	{ POOL LISTEN "backend x {\nserver a 1\nfoo {\n}\n}\n", "F:8:1: unknown directive \"backend\" outside of blocks; expected workers, "
-	    "max-servers, pool, listen, user, group, pid, log, error-status, grace-timeout, drain-timeout or hang-timeout\n" },
+	    "max-servers, pool, listen, user, group, pid, log, error-status, max-connections, grace-timeout, drain-timeout or hang-timeout\n" },
 	{ "bind *:80\n" POOL LISTEN, "F:1:1: \"bind\" stands outside of blocks; expected it in a listener\n" },
 	{ "pool p {\nserver a 8080\nmode tcp\n}\n" LISTEN, "F:3:1: \"mode\" stands in a pool; expected it in a listener\n" },
 	{ "pool p {\nserver a 8080\nworkers 3\n}\n" LISTEN, "F:3:1: \"workers\" stands in a pool; expected it outside of blocks\n" },
@@ -310,7 +326,48 @@ static const struct bad bads[] = {
 	{ "pool p {\nserver a 1\nbalance least-conections\n}\n" LISTEN,
 	    "F:3:9: \"least-conections\" is not known; did you mean \"least-connections\"?\n" },
 	{ "pool p {\nserver a 1\nbalance best\n}\n" LISTEN, "F:3:9: \"best\" is not known; expected least-connections, least-requests, "
-	    "round-robin or random\n" },
+	    "round-robin, random or hash\n" },
+	{ "pool p {\nserver a 1\nbalance\n}\n" LISTEN, "F:3:8: the line ends too early; expected least-connections, least-requests, "
+	    "round-robin, random or hash\n" },
+	{ "pool p {\nserver a 1\nbalance random 2\n}\n" LISTEN, "F:3:16: \"2\" is one word too many; expected least-connections, "
+	    "least-requests, round-robin, random or hash\n" },
+	{ "pool p {\nserver a 1\nbalance hash\n}\n" LISTEN,
+	    "F:3:13: the line ends too early; expected balance hash source, path, header NAME or cookie NAME\n" },
+	{ "pool p {\nserver a 1\nbalance hash soruce\n}\n" LISTEN, "F:3:14: \"soruce\" is nothing to hash; did you mean \"source\"?\n" },
+	{ "pool p {\nserver a 1\nbalance hash cookie\n}\n" LISTEN,
+	    "F:3:20: the line ends too early; expected balance hash source, path, header NAME or cookie NAME\n" },
+	{ "pool p {\nserver a 1\nbalance hash path /x\n}\n" LISTEN,
+	    "F:3:19: \"/x\" is one word too many; expected balance hash source, path, header NAME or cookie NAME\n" },
+	{ "pool p {\nserver a 1\nbalance hash header X:\n}\n" LISTEN, "F:3:21: \"X:\" is no such name; expected 1 to 255 of letters, digits "
+	    "and ! # $ % & ' * + - . ^ _ ` | ~\n" },
+	{ "pool p {\nserver a 1\nsticky cookie\n}\n" LISTEN, "F:3:14: the line ends too early; expected sticky cookie NAME\n" },
+	{ "pool p {\nserver a 1\nsticky source LB\n}\n" LISTEN, "F:3:8: \"source\" is nothing to stick by; expected cookie\n" },
+	{ "pool p {\nserver a 1\nsticky cookie L=B\n}\n" LISTEN, "F:3:15: \"L=B\" is not a cookie's name; expected 1 to 255 of letters, "
+	    "digits and ! # $ % & ' * + - . ^ _ ` | ~\n" },
+	{ "pool p {\nserver a 1\nsticky cookie LB samesite lex\n}\n" LISTEN,
+	    "F:3:27: \"lex\" is not known; expected lax, strict or none\n" },
+	{ "pool p {\nserver a 1\nsticky cookie LB samesite none\n}\n" LISTEN,
+	    "F:3:1: browsers refuse a cookie with samesite none that is not secure; expected the word secure as well\n" },
+	{ "pool p {\nserver a 1\nsticky cookie LB max-age 0s\n}\n" LISTEN, "F:3:26: \"0s\" is out of range; expected a time from 1s to 9600h "
+	    "with its unit (ms, s, m or h) or session\n" },
+	{ "pool p {\nserver a 1\nretry-on\n}\n" LISTEN,
+	    "F:3:9: the line ends too early; expected retry-on none, or some of connect, reset, timeout, 502, 503 and 504\n" },
+	{ "pool p {\nserver a 1\nretry-on connect 500\n}\n" LISTEN,
+	    "F:3:18: \"500\" is nothing to retry on; did you mean \"502\"?\n" },
+	{ "pool p {\nserver a 1\nretry-on reset 503 reset\n}\n" LISTEN, "F:3:20: \"reset\" stands here twice; expected it once\n" },
+	{ "pool p {\nserver a 1\nretry-budget 20\n}\n" LISTEN,
+	    "F:3:14: \"20\" is not a percentage; expected from 0% to 1000% or unlimited\n" },
+	{ "pool p {\nserver a 1\nretry-budget 1001%\n}\n" LISTEN,
+	    "F:3:14: \"1001%\" is out of range; expected from 0% to 1000% or unlimited\n" },
+	{ "pool p {\nserver a 1\nqueue 1000001\n}\n" LISTEN, "F:3:7: \"1000001\" is out of range; expected a number from 0 to 1000000\n" },
+	{ "pool p {\nserver a 1\nqueue-timeout 0s\n}\n" LISTEN,
+	    "F:3:15: \"0s\" is out of range; expected a time from 1ms to 1h with its unit (ms, s, m or h)\n" },
+	{ "pool p {\nserver a 1 maxconn 0\n}\n" LISTEN, "F:2:20: \"0\" is out of range; expected a number from 1 to 1000000 or unlimited\n" },
+	{ "pool p {\nserver a 1\nbalance hash path\n}\nlisten l {\nbind *:80\nmode tcp\nto p\n}\n", "F:8:4: pool \"p\" goes by what requests "
+	    "say, and this listener has mode tcp, which does not read requests; expected balance hash source, or mode http\n" },
+	{ "pool p {\nserver a 1\nsticky cookie LB\n}\nlisten l {\nbind *:80\nmode tcp\nto p\n}\n", "F:8:4: pool \"p\" has a sticky cookie, "
+	    "and this listener has mode tcp, which does not read requests; expected balance hash source, or mode http\n" },
+	{ POOL LISTEN "max-connections 0\n", "F:8:17: \"0\" is out of range; expected a number from 1 to 10000000 or unlimited\n" },
 	{ "pool p {\nserver a 1\ncheck\n}\n" LISTEN, "F:3:6: the line ends too early; expected check load PATH, http PATH, tcp or none\n" },
 	{ "pool p {\nserver a 1\ncheck seed\n}\n" LISTEN, "F:3:7: \"seed\" is no kind of check; expected load, http, tcp or none\n" },
 	{ "pool p {\nserver a 1\ncheck htpp /\n}\n" LISTEN, "F:3:7: \"htpp\" is no kind of check; did you mean \"http\"?\n" },
