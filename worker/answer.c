@@ -199,7 +199,7 @@ static enum exchange_result forward_body(struct exchange *x)
 	if (x->res_framing == HTTP_CHUNKED) {
 		if (!out_ready(s))
 			return answer_cut(x);
-		r = flow_pump_chunked(&x->down, &x->res_body, u, &s->c, s->out, x->res_chunked, &x->res_span, &x->res_over);
+		r = flow_pump_chunked(&x->down, &x->res_body, u, &s->c, s->out, x->res_chunked, &x->res_span, &x->res_over, NULL);
 	} else
 		r = flow_pump(&x->down, u, &s->c, s->out, &x->res_left);
 	switch (r) {

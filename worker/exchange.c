@@ -407,14 +407,17 @@ enum exchange_result exchange_start_http(struct session *s)
 	x->minor = h->minor;
 	x->client_keep = h->keep_alive;
 	x->upgrade = h->upgrade;
-	x->req = buf_take();
+	/* A body that fits is kept with its head until the answer begins: then the request can be repeated. */
+	bool large = h->framing == HTTP_CHUNKED ||
+	    (h->framing == HTTP_LENGTH && h->length > BUF_SIZE / 2 && h->length <= BUF_LARGE - BUF_SIZE);
+	x->req = large ? buf_take_large() : buf_take();
 	if (x->req == NULL)
 		goto unable;
 	if (l->forwarded_for) {
 		edit.forwarded_for.at = peer;
 		edit.forwarded_for.size = session_peer_text(s, peer, sizeof peer);
 	}
-	size_t n = http_forward_request(x->req->data, BUF_SIZE, h, at, &edit);
+	size_t n = http_forward_request(x->req->data, x->req->size, h, at, &edit);
 	x->req->end = (uint32_t)n;
 	if (n == 0)
 		return exchange_refuse(x, 431);
@@ -425,18 +428,10 @@ enum exchange_result exchange_start_http(struct session *s)
 	if (h->framing == HTTP_CHUNKED) {
 		x->req_chunked = true;
 		http_body_start(&x->req_body, HTTP_CHUNKED, 0);
-	} else if (h->framing == HTTP_LENGTH && h->length > 0) {
+	} else if (h->framing == HTTP_LENGTH)
 		x->req_left = h->length;
-		/* A small body that is here already is kept with its head: then the request can be repeated. */
-		if (h->length <= buf_size(s->c.in) && h->length <= buf_room(x->req)) {
-			memcpy(x->req->data + x->req->end, s->c.in->data + s->c.in->at, h->length);
-			x->req->end += (uint32_t)h->length;
-			conn_take(&s->c, (uint32_t)h->length);
-			x->req_left = 0;
-		}
-	}
 	x->req_read = !x->req_chunked && x->req_left == 0;
-	x->replay = x->req_read;
+	x->replay = x->req_chunked || x->req_left <= buf_room(x->req);
 	return attempt(x, 503);
 unable:
 	if (x)

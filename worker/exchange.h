@@ -45,7 +45,7 @@ struct exchange {
 	bool hung_up;		/* a server has closed a new connection without an answer */
 
 	/* request */
-	struct buf *req;	/* its head as it goes out, and its body if that is held whole; workspace of chunks */
+	struct buf *req;	/* its head as it goes out, and its body as far as that is held; workspace of chunks */
 	struct http_body req_body;	/* chunked */
 	uint64_t req_left;	/* of a body with a length: bytes not yet taken from the client */
 	uint32_t req_span;
@@ -53,7 +53,8 @@ struct exchange {
 	bool req_read;		/* all of it has been read from the client */
 	bool req_sent;		/* all of it has been written to the server */
 	bool req_broken;	/* the server takes no more of it; its answer may still come */
-	bool reached, replay;
+	bool reached;		/* some of it has been written to the server */
+	bool replay;		/* all that was taken from the client of it stands in req: it can be sent again */
 	struct flow up;
 
 	/* answer */

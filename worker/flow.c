@@ -145,14 +145,18 @@ static void put(struct buf *out, const char *s, size_t n)
 /*
  * Moves as much as fits from from->in to out. False: the framing is not valid.
  */
-static bool reframe(struct http_body *body, struct conn *from, struct buf *out, bool chunked, uint32_t *span, bool *over)
+static bool reframe(struct http_body *body, struct conn *from, struct buf *out, bool chunked, uint32_t *span, bool *over,
+    bool *keep)
 {
 	enum { FRAMING = HTTP_CHUNK_HEAD_MAX + 2 + 5 };	/* a chunk's, and the last chunk's */
 
 	for (;;) {
 		if (*over || buf_size(from->in) == 0)
 			return true;
-		buf_compact(out);
+		if (keep && *keep && buf_room(out) <= FRAMING)
+			*keep = false;
+		if (!keep || !*keep)
+			buf_compact(out);
 		if (buf_room(out) <= FRAMING)
 			return true;
 		if (*span == 0) {
@@ -184,12 +188,12 @@ static bool reframe(struct http_body *body, struct conn *from, struct buf *out, 
 }
 
 enum flow_result flow_pump_chunked(struct flow *f, struct http_body *body, struct conn *from, struct conn *to,
-    struct buf *out, bool chunked, uint32_t *span, bool *over)
+    struct buf *out, bool chunked, uint32_t *span, bool *over, bool *keep)
 {
 	uint64_t start = f->moved;
 
 	for (;;) {
-		if (!reframe(body, from, out, chunked, span, over))
+		if (!reframe(body, from, out, chunked, span, over, keep))
 			return FLOW_BAD;
 		if (buf_size(out) > 0) {
 			if (!to->wr)
@@ -201,7 +205,8 @@ enum flow_result flow_pump_chunked(struct flow *f, struct http_body *body, struc
 			out->at += (uint32_t)n;
 			if (out->at < out->end)
 				return FLOW_WAIT_WRITE;
-			out->at = out->end = 0;
+			if (!keep || !*keep)
+				out->at = out->end = 0;
 		}
 		if (*over)
 			return FLOW_DONE;

@@ -37,10 +37,11 @@ enum flow_result flow_pump(struct flow *f, struct conn *from, struct conn *to, s
  * The same for a body in chunked framing, which is read, checked, and written anew: as chunks when
  * `chunked`, else as bare data. `out` holds what is to be written first and serves as workspace.
  * *over: the end of the body has been read and its framing is in `out`.
+ * *keep (may be NULL): what has been written stays in `out`, before out->at; becomes false when it no longer fits.
  * *span: data of the current chunk at the front of from->in that is not in `out` yet.
  */
 enum flow_result flow_pump_chunked(struct flow *f, struct http_body *body, struct conn *from, struct conn *to,
-    struct buf *out, bool chunked, uint32_t *span, bool *over);
+    struct buf *out, bool chunked, uint32_t *span, bool *over, bool *keep);
 
 void flow_end(struct flow *f);
 

@@ -10,7 +10,10 @@
 #define PIPE_SIZE (256 * 1024)	/* what we ask for; the kernel may give less */
 #define PIPES_KEPT 64		/* each one holds two descriptors */
 
-static struct slab bufs = { .size = sizeof(struct buf) };
+#define ROUND(n) (((n) + sizeof(void *) - 1) / sizeof(void *) * sizeof(void *))
+
+static struct slab bufs = { .size = ROUND(sizeof(struct buf) + BUF_SIZE) };
+static struct slab large_bufs = { .size = ROUND(sizeof(struct buf) + BUF_LARGE) };
 static struct slab heads = { .size = sizeof(struct http_head) };
 static struct pipe *kept[PIPES_KEPT];
 static unsigned nkept;
@@ -43,19 +46,31 @@ void slab_give(struct slab *s, void *p)
 	s->used--;
 }
 
+static struct buf *take(struct slab *slab, uint32_t size)
+{
+	struct buf *b = slab_take(slab);
+
+	if (b) {
+		b->at = b->end = 0;
+		b->size = size;
+	}
+	return b;
+}
+
 struct buf *buf_take(void)
 {
-	struct buf *b = slab_take(&bufs);
+	return take(&bufs, BUF_SIZE);
+}
 
-	if (b)
-		b->at = b->end = 0;
-	return b;
+struct buf *buf_take_large(void)
+{
+	return take(&large_bufs, BUF_LARGE);
 }
 
 void buf_give(struct buf **b)
 {
 	if (*b) {
-		slab_give(&bufs, *b);
+		slab_give((*b)->size == BUF_LARGE ? &large_bufs : &bufs, *b);
 		*b = NULL;
 	}
 }

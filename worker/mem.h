@@ -11,12 +11,13 @@
 
 #include "http/head.h"
 
-#define BUF_SIZE 16384
+#define BUF_SIZE 16384		/* of an ordinary buffer */
+#define BUF_LARGE 65536		/* of one that holds a request to be repeated */
 
 /* Bytes on their way: data[at..end). */
 struct buf {
-	uint32_t at, end;
-	char data[BUF_SIZE];
+	uint32_t at, end, size;
+	char data[];
 };
 
 /* A pipe for splice(2). held: bytes in it. */
@@ -36,9 +37,10 @@ void *slab_take(struct slab *s);
 void slab_give(struct slab *s, void *p);
 
 struct buf *buf_take(void);		/* empty; NULL: out of memory */
+struct buf *buf_take_large(void);
 void buf_give(struct buf **b);		/* sets *b to NULL; NULL is fine */
 static inline uint32_t buf_size(const struct buf *b) { return b ? b->end - b->at : 0; }
-static inline uint32_t buf_room(const struct buf *b) { return BUF_SIZE - b->end; }
+static inline uint32_t buf_room(const struct buf *b) { return b->size - b->end; }
 void buf_compact(struct buf *b);	/* moves what is there to the front */
 
 struct http_head *head_take(void);	/* uninitialised; NULL: out of memory */
