@@ -27,13 +27,16 @@
 
 #define ACCEPT_RECENT_NS	(2 * CONF_SECOND)
 
-/* Connections per millisecond: coalescing begins above one, ends below the other, and from `FULL` on
- * the pause has its whole length. The rate is a mean over about ACCEPT_MEAN_MS. */
-#define ACCEPT_RATE_ON		4.0
-#define ACCEPT_RATE_OFF		2.0
-#define ACCEPT_RATE_FULL	10.0
+/*
+ * Coalescing, by connections per millisecond (a mean over about ACCEPT_MEAN_MS). It begins above ON and
+ * ends below OFF; the pause grows up to FULL, where a round of FULL connections takes a millisecond to
+ * come together. Above that it gets shorter again: larger rounds would save nothing more. Few clients
+ * that wait for each other's answers never come so fast, and would only be slowed down.
+ */
+#define ACCEPT_RATE_ON		8.0
+#define ACCEPT_RATE_OFF		5.0
+#define ACCEPT_RATE_FULL	16.0
 #define ACCEPT_MEAN_MS		10.0
-#define ACCEPT_COALESCE_NS	CONF_MS
 
 static void accept_exhausted(struct supervisor *s, const struct listener *l, int err)
 {
@@ -96,12 +99,15 @@ static void accept_measure(struct dispatch *d, uint64_t now_ns, unsigned n)
 
 static uint64_t accept_pause_ns(const struct dispatch *d)
 {
-	double part;
+	double ms;
 
 	if (d->per_ms < (d->coalescing ? ACCEPT_RATE_OFF : ACCEPT_RATE_ON))
 		return 0;
-	part = (d->per_ms - ACCEPT_RATE_OFF) / (ACCEPT_RATE_FULL - ACCEPT_RATE_OFF);
-	return part >= 1 ? ACCEPT_COALESCE_NS : (uint64_t)(part * (double)ACCEPT_COALESCE_NS);
+	if (d->per_ms < ACCEPT_RATE_FULL)
+		ms = (d->per_ms - ACCEPT_RATE_OFF) / (ACCEPT_RATE_FULL - ACCEPT_RATE_OFF);
+	else
+		ms = ACCEPT_RATE_FULL / d->per_ms;
+	return (uint64_t)(ms * (double)CONF_MS);
 }
 
 /* What waits at the listeners that have something: each in turn, until there is nothing, or no room. */

@@ -70,6 +70,9 @@ static int succession_prepare(struct supervisor *s, struct conf *conf, char *err
 
 	if (proc_identity(&identity, conf->user, conf->group, err, (unsigned)size) < 0)
 		return -1;
+	if (conf->user && !identity.change)
+		log_warn("user %s: only root can become somebody else; everything runs as user %d", conf->user,
+			 (int)identity.uid);
 	if (listeners_plan(s, conf, &u->planned, err, size) < 0)
 		return -1;
 	if (rows_assign(&s->table, conf, number, err, size) < 0)

@@ -111,8 +111,50 @@ like "$(< "$TMP/starved")" '"ok":2,"failed":0' "with descriptors again, those wh
 
 # --- kill -9 of the supervisor: no orphans ---
 children="$(workers) $(health_pid)"
+disown "$LB_PID"
 kill -KILL "$LB_PID"
 for p in $children; do ok "child $p ends" wait_for 5 _gone "$p"; done
-wait "$LB_PID" 2>/dev/null
 rm -f "/dev/shm/loadbalancer.$LB_PID"
+
+# --- children that cannot become what they should: they do not run; at the start nor at a reload ---
+if [ "$(id -u)" = 0 ] && setpriv --bounding-set=-setuid true 2>/dev/null; then
+	new_port PORT
+	conf "workers 2"
+	t=$(_now_ms)
+	timeout 10 bash -c 'echo $$ >"$1"; exec setpriv --bounding-set=-setuid "$2" -c "$3"' - "$TMP/pid" "$LB" "$TMP/c" 2>"$TMP/err" 8>&-
+	is "$?" 1 "privileges cannot be dropped: status 1"
+	between $(($(_now_ms) - t)) 0 5000 "soon"
+	ok "the log says why" grep -q 'privileges cannot be dropped: Operation not permitted; not starting' "$TMP/err"
+	ok "nothing is left" _no_shm "$(< "$TMP/pid")"
+	setpriv --bounding-set=-setuid "$LB" -D -c "$TMP/c" 2>/dev/null
+	is "$?" 1 "with -D: status 1"
+
+	conf "workers 2" "user root" "group root"
+	LB_REAL=$LB
+	printf '#!/bin/sh\nexec setpriv --bounding-set=-setuid "%s" "$@"\n' "$LB_REAL" >"$TMP/weak"
+	chmod 755 "$TMP/weak"
+	LB=$TMP/weak
+	start_conf <"$TMP/c"
+	LB=$LB_REAL
+	ready 2
+	before=$(workers)
+	load -c 4 -d 2 >"$TMP/kept" &
+	L=$!
+	conf "workers 3"
+	cp "$TMP/c" "$LB_CONF"
+	kill -HUP "$LB_PID"
+	ok "a reload whose workers do not come up is undone" wait_for 10 grep -q 'generation 2 does not come up; generation 1 goes on' "$LB_LOG"
+	ok "health comes back" wait_for 5 eval '[ -n "$(health_pid)" ]'
+	wait $L
+	like "$(< "$TMP/kept")" '"failed":0,"closed":0' "nothing was lost"
+	is "$(workers)" "$before" "the same workers serve"
+	conf "workers 1" "user root" "group root"
+	cp "$TMP/c" "$LB_CONF"
+	kill -HUP "$LB_PID"
+	ok "a good one works afterwards" wait_for 10 grep -q 'generation 3 serves' "$LB_LOG"
+	ready 1
+	like "$(load -n 100 -c 4 --close)" '"ok":100,"failed":0' "and serves"
+	stop_lb
+	is "$LB_STATUS" 0 "ends with 0"
+fi
 finish
