@@ -1,0 +1,17 @@
+/* Asking the supervisor for something, by its control socket. The protocol: supervisor/control.h. */
+#ifndef CTL_ASK_H
+#define CTL_ASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ctl/lbctl.h"
+
+/*
+ * Sends one request and reads the whole answer. LBCTL_OK and LBCTL_FAILED say what the supervisor
+ * said: then *text is its answer, to be freed. LBCTL_CONTROL: there was none, after a message.
+ */
+enum lbctl_exit ask(const char *path, const char *request, uint64_t timeout_ns, char **text);
+
+#endif

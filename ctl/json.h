@@ -1,0 +1,26 @@
+/* Writing JSON, one line a value, so that it can be read by people and cut by line tools too. */
+#ifndef CTL_JSON_H
+#define CTL_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define JSON_DEPTH 16
+
+struct json {
+	FILE *out;
+	unsigned depth;
+	bool filled[JSON_DEPTH];	/* something stands at this depth already */
+};
+
+/* `key` is NULL in an array and at the top. */
+void json_open(struct json *j, const char *key, char bracket);
+void json_close(struct json *j, char bracket);
+void json_string(struct json *j, const char *key, const char *value);
+void json_uint(struct json *j, const char *key, uint64_t value);
+void json_number(struct json *j, const char *key, double value);
+void json_bool(struct json *j, const char *key, bool value);
+void json_null(struct json *j, const char *key);
+
+#endif

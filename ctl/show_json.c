@@ -1,0 +1,225 @@
+/* What is shown, as JSON. */
+#include "ctl/show_json.h"
+
+#include <string.h>
+
+#include "ctl/json.h"
+#include "ctl/text.h"
+
+static double show_seconds(uint64_t ns)
+{
+	return (double)ns / 1e9;
+}
+
+/* Seconds that have passed since then; null when it never was. */
+static void show_json_age(struct json *j, const char *key, const struct view *v, uint64_t mono_ns)
+{
+	if (mono_ns == 0 || mono_ns > v->now_ns)
+		json_null(j, key);
+	else
+		json_number(j, key, show_seconds(v->now_ns - mono_ns));
+}
+
+static void show_json_latency(struct json *j, const struct view_load *l)
+{
+	json_open(j, "latency_seconds", '{');
+	json_number(j, "p50", show_seconds(view_quantile(l->latency, 0.5)));
+	json_number(j, "p90", show_seconds(view_quantile(l->latency, 0.9)));
+	json_number(j, "p99", show_seconds(view_quantile(l->latency, 0.99)));
+	json_number(j, "moving_mean", show_seconds(l->latency_ewma_ns));
+	json_close(j, '}');
+}
+
+static void show_json_errors(struct json *j, const struct view_server *s)
+{
+	const struct view_load *l = &s->load;
+
+	json_open(j, "errors", '{');
+	json_uint(j, "connect", l->connect_failures);
+	json_uint(j, "timeout", l->timeouts);
+	json_uint(j, "reset", l->resets);
+	json_uint(j, "cut", l->cuts);
+	json_uint(j, "invalid", l->invalid);
+	json_uint(j, "status_5xx", l->responses[5]);
+	json_uint(j, "retried", l->retries);
+	json_uint(j, "client_aborted", l->client_aborts);
+	json_uint(j, "worker_findings", s->passive);
+	json_uint(j, "failed_probes", s->probes_failed);
+	json_close(j, '}');
+}
+
+static void show_json_probe(struct json *j, const struct view *v, const struct view_server *s)
+{
+	char text[160];
+
+	json_open(j, "probe", '{');
+	json_string(j, "outcome", text_outcome(text, sizeof(text), s->outcome, s->status));
+	json_uint(j, "status", s->status);
+	json_number(j, "latency_seconds", show_seconds(s->probe_latency_ns));
+	show_json_age(j, "age_seconds", v, s->probed_ns);
+	json_uint(j, "count", s->probes);
+	json_uint(j, "failed", s->probes_failed);
+	json_close(j, '}');
+}
+
+static void show_json_server(struct json *j, const struct view *v, const struct view_server *s)
+{
+	static const char *const class[6] = { "tcp", "1xx", "2xx", "3xx", "4xx", "5xx" };
+	const struct view_load *l = &s->load;
+	uint64_t since = view_since_ns(s);
+	char text[256];
+
+	json_open(j, NULL, '{');
+	json_string(j, "pool", v->pool[s->pool].name);
+	json_string(j, "name", s->name);
+	json_string(j, "address", s->address);
+	json_string(j, "state", view_state(s));
+	json_string(j, "verdict", table_verdict_text(s->verdict));
+	json_string(j, "admin", s->admin == SHM_MAINT ? "maint" : s->admin == SHM_DRAIN ? "drain" : "ready");
+	json_string(j, "why", text_why(text, sizeof(text), s));
+	show_json_age(j, "state_age_seconds", v, since);
+	if (since)
+		json_uint(j, "since_unix", (uint64_t)((int64_t)(since / 1000000000) + v->real_offset_s));
+	else
+		json_null(j, "since_unix");
+	json_number(j, "availability_percent", view_availability(v, s));
+	json_bool(j, "backup", s->backup != 0);
+	json_uint(j, "weight", s->weight);
+	json_uint(j, "weight_configured", s->weight_conf);
+	json_bool(j, "weight_by_hand", s->weight_set != 0);
+	json_uint(j, "maxconn", s->maxconn);
+	json_uint(j, "in_flight", s->inflight);
+	json_uint(j, "requests", view_requests(l));
+	if (s->compared)
+		json_number(j, "rate", s->rate);
+	else
+		json_null(j, "rate");
+	json_number(j, "error_percent", view_error_percent(l));
+	json_open(j, "responses", '{');
+	for (unsigned i = 0; i < 6; i++)
+		json_uint(j, class[i], l->responses[i]);
+	json_close(j, '}');
+	show_json_latency(j, l);
+	show_json_errors(j, s);
+	json_uint(j, "connections_opened", l->connects);
+	json_uint(j, "connections_reused", l->reuses);
+	json_uint(j, "bytes_sent", l->bytes_to_server);
+	json_uint(j, "bytes_received", l->bytes_from_server);
+	show_json_probe(j, v, s);
+	if (text_reports_load(&v->pool[s->pool])) {
+		json_open(j, "reported", '{');
+		json_uint(j, "entries", s->entries);
+		json_uint(j, "errors", s->errors_reported);
+		json_close(j, '}');
+	}
+	json_close(j, '}');
+}
+
+static void show_json_pool(struct json *j, const struct view *v, const struct view_pool *p)
+{
+	json_open(j, NULL, '{');
+	json_string(j, "name", p->name);
+	json_string(j, "balance", text_balance(p));
+	json_string(j, "check", text_check(p));
+	json_bool(j, "leaving", p->leaving);
+	json_uint(j, "servers", p->n);
+	json_uint(j, "servers_up", p->up);
+	json_uint(j, "in_flight", p->inflight);
+	json_uint(j, "requests", view_requests(&p->load));
+	if (v->compared)
+		json_number(j, "rate", p->rate);
+	else
+		json_null(j, "rate");
+	json_number(j, "error_percent", view_error_percent(&p->load));
+	show_json_latency(j, &p->load);
+	json_uint(j, "probe_rounds", p->rounds);
+	json_close(j, '}');
+}
+
+static void show_json_worker(struct json *j, const struct view *v, const struct view_worker *w)
+{
+	json_open(j, NULL, '{');
+	json_uint(j, "slot", w->slot);
+	json_uint(j, "pid", w->pid);
+	json_uint(j, "generation", w->generation);
+	json_string(j, "state", text_slot(w->state));
+	show_json_age(j, "age_seconds", v, w->started_ns);
+	json_uint(j, "restarts", w->restarts);
+	json_uint(j, "clients", w->active);
+	json_uint(j, "idle_upstreams", w->idle_upstreams);
+	json_uint(j, "requests", w->requests);
+	if (v->compared)
+		json_number(j, "rate", w->rate);
+	else
+		json_null(j, "rate");
+	json_uint(j, "coming", w->handed > w->received ? w->handed - w->received : 0);
+	json_uint(j, "refused", w->refused);
+	json_uint(j, "log_lines_dropped", w->log_dropped);
+	json_number(j, "loop_lag_seconds", show_seconds(w->loop_lag_ns));
+	show_json_age(j, "busy_seconds", v, w->busy_since_ns);
+	json_close(j, '}');
+}
+
+static void show_json_instance(struct json *j, const struct view *v)
+{
+	json_open(j, "instance", '{');
+	json_string(j, "name", v->instance);
+	json_string(j, "version", v->version);
+	json_uint(j, "pid", v->supervisor_pid);
+	json_bool(j, "alive", v->supervisor_state != 0);
+	json_bool(j, "stopped", v->supervisor_state == 'T' || v->supervisor_state == 't');
+	json_uint(j, "health_pid", v->health_pid);
+	json_uint(j, "generation", v->generation);
+	json_number(j, "uptime_seconds", show_seconds(v->now_ns > v->started_ns ? v->now_ns - v->started_ns : 0));
+	json_uint(j, "started_unix", v->started_real_s);
+	json_uint(j, "reloaded_unix", v->reloaded_real_s);
+	json_string(j, "control", v->control);
+	json_uint(j, "accepted", v->accepted);
+	if (v->compared) {
+		json_number(j, "accept_rate", v->accept_rate);
+		json_number(j, "rate", v->rate);
+		json_number(j, "error_rate", v->error_rate);
+	}
+	json_close(j, '}');
+}
+
+void show_json(FILE *out, const struct view *v, const char *what, const char *pattern)
+{
+	struct json j = { .out = out };
+	bool all = what[0] == '\0', is_name = view_is_name(v, pattern);
+
+	json_open(&j, NULL, '{');
+	show_json_instance(&j, v);
+	if (all || strcmp(what, "pools") == 0) {
+		json_open(&j, "pools", '[');
+		for (unsigned i = 0; i < v->npools; i++)
+			show_json_pool(&j, v, &v->pool[i]);
+		json_close(&j, ']');
+	}
+	if (all || strcmp(what, "servers") == 0 || strcmp(what, "errors") == 0) {
+		json_open(&j, "servers", '[');
+		for (unsigned i = 0; i < v->nservers; i++) {
+			const struct view_server *s = &v->server[i];
+
+			if (!view_matches(v, s, pattern, is_name))
+				continue;
+			if (strcmp(what, "errors") != 0) {
+				show_json_server(&j, v, s);
+				continue;
+			}
+			json_open(&j, NULL, '{');
+			json_string(&j, "pool", v->pool[s->pool].name);
+			json_string(&j, "name", s->name);
+			show_json_errors(&j, s);
+			json_close(&j, '}');
+		}
+		json_close(&j, ']');
+	}
+	if (all || strcmp(what, "workers") == 0 || strcmp(what, "errors") == 0) {
+		json_open(&j, "workers", '[');
+		for (unsigned i = 0; i < v->nworkers; i++)
+			show_json_worker(&j, v, &v->worker[i]);
+		json_close(&j, ']');
+	}
+	json_close(&j, '}');
+}
