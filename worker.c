@@ -22,6 +22,7 @@
 #include "ipc/handoff.h"
 #include "os/log.h"
 #include "worker/choose.h"
+#include "worker/fields.h"
 #include "worker/move.h"
 #include "worker/session.h"
 #include "worker/upstream.h"
@@ -62,9 +63,10 @@ static void leave(bool hand_back)
 		worker.retiring = true;
 	else
 		worker.stopping = true;
-	for (unsigned i = 0; i < worker.conf->npools; i++)
-		for (unsigned k = 0; k < worker.conf->pool[i].nservers; k++)
-			upstream_close_idle(&worker.pool[i].server[k]);
+	if (hand_back)
+		move_kept_out();
+	else
+		upstream_close_all();
 	session_sweep();
 }
 
@@ -100,6 +102,9 @@ static void on_channel(struct loop_fd *h, uint32_t events)
 		case HANDOFF_MOVE:
 			table_add(&worker.row->received, 1);
 			move_in(&m);
+			break;
+		case HANDOFF_KEPT:
+			move_kept_in(&m);
 			break;
 		case HANDOFF_RETIRE:
 			leave(true);
@@ -146,6 +151,7 @@ static void start(const struct worker_start *st)
 	loop_set_hooks(&worker.loop, asleep, awake, worker.row);
 	state_init();
 	choose_init();
+	fields_init();
 	atomic_store_explicit(&worker.row->active, 0, memory_order_relaxed);
 	atomic_store_explicit(&worker.row->idle_upstreams, 0, memory_order_relaxed);
 

@@ -24,6 +24,7 @@ enum handoff_type {
 	HANDOFF_PING = 6,	/* S->W: nothing; that it was taken shows that the worker moves */
 	HANDOFF_MOVE = 7,	/* W->S->W: one conversation under way: one record (the client), the descriptors of both ends
 				 * and of pipes that hold bytes, and in `extra` what worker/move.c says of it */
+	HANDOFF_KEPT = 8,	/* W->S->W: idle connections to servers: no record; in `extra` one struct handoff_kept each */
 };
 
 struct handoff_head {
@@ -50,6 +51,13 @@ struct handoff_record {
 	uint16_t port;		/* of the peer, host byte order */
 	uint8_t addr[16];	/* of the peer; IPv4 in the first four */
 	uint32_t pad2;
+};
+
+/* One idle connection to a server. */
+struct handoff_kept {
+	uint32_t server;	/* row in the shared table */
+	uint32_t uses;		/* requests sent on it so far */
+	uint32_t announced_s;	/* the server closes it after so many idle seconds; 0: it did not say */
 };
 
 #define HANDOFF_EXTRA_MAX (68 * 1024)

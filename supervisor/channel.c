@@ -193,6 +193,9 @@ static void channel_message(struct worker *w, struct handoff_msg *m)
 	case HANDOFF_MOVE:
 		channel_returned(w, m);
 		return;
+	case HANDOFF_KEPT:	/* a favour, not a duty: where they find no room they are closed */
+		dispatch_kept(w->gen->s, m, w);
+		break;
 	case HANDOFF_READY:
 		channel_ready(w);
 		break;
@@ -252,6 +255,10 @@ bool channel_take_back(struct worker *w)
 		}
 		if (channel_in.head.type == HANDOFF_PING)
 			continue;
+		if (channel_in.head.type == HANDOFF_KEPT) {
+			channel_close_fds(&channel_in);
+			continue;
+		}
 		if (channel_in.head.type != HANDOFF_CONNS && channel_in.head.type != HANDOFF_MOVE)
 			break;
 		atomic_store_explicit(handed, atomic_load_explicit(handed, memory_order_relaxed) - channel_in.head.count,

@@ -218,6 +218,23 @@ void dispatch_give(struct supervisor *s, struct handoff_msg *m, const struct wor
 		dispatch_hold(&d->round, m);
 }
 
+void dispatch_kept(struct supervisor *s, struct handoff_msg *m, const struct worker *but)
+{
+	struct worker *v[CONF_WORKERS_MAX];
+	uint64_t load[CONF_WORKERS_MAX];
+	uint32_t k = s->current ? dispatch_candidates(s, but, v, load) : 0;
+	struct worker *w;
+
+	if (k == 0)
+		return;
+	w = v[s->dispatch.turn++ % k];
+	m->head.generation = w->gen->number;
+	if (handoff_send(w->channel[0], m) < 0 && errno == EAGAIN) {
+		w->full = true;
+		channel_watch(w);
+	}
+}
+
 /* Retiring workers are not read from while there is no place for what they hand back. */
 static void dispatch_gate(struct supervisor *s)
 {

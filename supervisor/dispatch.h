@@ -12,6 +12,8 @@
  * place waits in dispatch.round or dispatch.moved; supervisor_holds() must be false before.
  */
 void dispatch_give(struct supervisor *s, struct handoff_msg *m, const struct worker *but);
+/* Idle connections to servers (HANDOFF_KEPT): to one worker, if it has room. The descriptors stay the caller's. */
+void dispatch_kept(struct supervisor *s, struct handoff_msg *m, const struct worker *but);
 /* Whether a worker other than `but` would take connections now. */
 bool dispatch_has_room(const struct supervisor *s, const struct worker *but);
 /* After each turn of the loop: acts on what has changed, and on the clock. */

@@ -89,6 +89,17 @@ ok "curl is content" wait $client
 is "$(tr '\n' ' ' <"$TMP/connects")" "1 0 " "and has its next request answered on the same connection"
 like "$(<"$TMP/after")" 'GET /after' "by the server"
 
+# Idle connections to servers go along: a reload is no storm of connects.
+kept() { ss -Htn state established "dport = :$B1" | awk '{ print $3 }' | sort; }
+load -n 400 -c 20 >/dev/null
+before=$(kept)
+ok "connections to the server are kept" test "$(wc -l <<<"$before")" -ge 4
+ok "another reload" reload 3
+is "$(kept)" "$before" "they are the same ones afterwards"
+connects=$("$TESTBIN/load" "127.0.0.1:$WEB" -n 50 -c 1)
+like "$connects" '"failed":0' "and they are in order"
+ok "and used" test "$(comm -12 <(kept) <(echo "$before") | wc -l)" -ge 1
+
 stop_lb
 is "$LB_STATUS" 0 "it stops in order"
 finish

@@ -58,6 +58,13 @@ static char move_extra[HANDOFF_EXTRA_MAX];
 
 _Static_assert(sizeof(struct moved) + 4 * BUF_SIZE <= HANDOFF_EXTRA_MAX, "everything fits one message");
 
+/* Successors know a server unless the new configuration has dropped it. */
+static bool stays(const struct server *sv)
+{
+	return atomic_load_explicit(&sv->row->used, memory_order_acquire) ==
+	    atomic_load_explicit(&worker.table->inst->generation, memory_order_relaxed);
+}
+
 bool move_possible(const struct session *s)
 {
 	const struct exchange *x = s->x;
@@ -66,9 +73,7 @@ bool move_possible(const struct session *s)
 		return false;
 	if (x->state != X_TUNNEL && !(x->state == X_TALK && x->answered && x->req_sent))
 		return false;
-	/* Successors know the server unless the new configuration has dropped it: then it ends here. */
-	return atomic_load_explicit(&x->server->row->used, memory_order_acquire) ==
-	    atomic_load_explicit(&worker.table->inst->generation, memory_order_relaxed);
+	return stays(x->server);	/* else it ends here */
 }
 
 /* ---- out ---- */
@@ -251,4 +256,64 @@ refuse:
 		close(msg->fd[nfds++]);
 	if (s)
 		session_close(s);
+}
+
+/* ---- idle connections to servers ---- */
+
+/* Sends what is gathered. Gathered or not, it is over for us. */
+static void send_kept(unsigned n)
+{
+	if (n == 0)
+		return;
+	move_msg.extra = move_extra;
+	move_msg.head = (struct handoff_head){
+		.type = HANDOFF_KEPT, .fds = (uint16_t)n, .extra = (uint32_t)(n * sizeof(struct handoff_kept)),
+		.generation = worker.generation,
+	};
+	if (handoff_send(worker.channel, &move_msg) < 0)
+		log_debug("%u idle connections to servers do not go to the successors: %s", n, strerror(errno));
+	for (unsigned i = 0; i < n; i++)
+		close(move_msg.fd[i]);
+}
+
+void move_kept_out(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < worker.conf->npools; i++)
+		for (unsigned k = 0; k < worker.conf->pool[i].nservers; k++) {
+			struct server *sv = &worker.pool[i].server[k];
+			while (sv->idle && stays(sv)) {
+				struct upstream *u = sv->idle;
+				struct handoff_kept kept = {
+					.server = sv->conf->row, .uses = u->uses, .announced_s = u->announced_s,
+				};
+				memcpy(move_extra + n * sizeof kept, &kept, sizeof kept);
+				loop_del(&worker.loop, &u->c.h);
+				move_msg.fd[n++] = u->c.h.fd;
+				u->c.h.fd = -1;
+				upstream_close(u);
+				if (n == HANDOFF_MAX) {
+					send_kept(n);
+					n = 0;
+				}
+			}
+			upstream_close_idle(sv);
+		}
+	send_kept(n);
+}
+
+void move_kept_in(const struct handoff_msg *m)
+{
+	for (unsigned i = 0; i < m->head.fds; i++) {
+		struct handoff_kept kept;
+		memcpy(&kept, m->extra + i * sizeof kept, sizeof kept);
+		struct server *sv = find_server(kept.server);
+		struct upstream *u = sv ? upstream_adopt(sv, NULL, m->fd[i], kept.uses) : NULL;
+		if (u) {
+			u->announced_s = kept.announced_s;
+			upstream_keep(u);
+		} else if (sv == NULL)
+			close(m->fd[i]);
+	}
 }

@@ -15,4 +15,8 @@ bool move_out(struct session *s);
 /* Takes one over: a message of type HANDOFF_MOVE. */
 void move_in(const struct handoff_msg *m);
 
+/* Idle connections to the servers go too, so that a reload is no storm of connects; as many as the channel takes. */
+void move_kept_out(void);
+void move_kept_in(const struct handoff_msg *m);
+
 #endif

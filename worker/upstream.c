@@ -145,3 +145,10 @@ void upstream_close_idle(struct server *s)
 	while (s->idle)
 		upstream_close(s->idle);
 }
+
+void upstream_close_all(void)
+{
+	for (unsigned i = 0; i < worker.conf->npools; i++)
+		for (unsigned k = 0; k < worker.conf->pool[i].nservers; k++)
+			upstream_close_idle(&worker.pool[i].server[k]);
+}

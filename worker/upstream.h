@@ -30,7 +30,9 @@ struct upstream *upstream_adopt(struct server *s, struct exchange *x, int fd, ui
 /* The exchange is over and the connection is in order: keep it, or close it if enough are kept. */
 void upstream_keep(struct upstream *u);
 void upstream_close(struct upstream *u);
-/* All idle ones of a server: it is down, or we retire. */
+/* All idle ones of a server: it is down. */
 void upstream_close_idle(struct server *s);
+/* Of all servers. */
+void upstream_close_all(void);
 
 #endif
