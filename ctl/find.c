@@ -114,7 +114,7 @@ static void find_list(const long *pid, int n, FILE *err)
 
 	for (int i = 0; i < n; i++) {
 		if (!quiet || find_open(&t, pid[i], quiet) != LBCTL_OK) {
-			fprintf(err, "  %ld\n", pid[i]);
+			fprintf(err, "  %-8ld of another version\n", pid[i]);
 			continue;
 		}
 		if (view_take(&v, &t, false) == 0)
