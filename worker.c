@@ -50,11 +50,12 @@ static void awake(void *row, uint64_t now_ns)
 
 static void take_connections(struct handoff_msg *m)
 {
-	/* Received first, active with each: the supervisor, which adds what is on the way to what is
-	 * active, sees too few for a moment rather than too many for ever. */
-	table_add(&worker.row->received, m->head.count);
-	for (unsigned i = 0; i < m->head.count; i++)
+	/* One by one, received first and then active (session_start), so that the supervisor, which adds what is
+	 * on the way to what is active, is never wrong by more than one. */
+	for (unsigned i = 0; i < m->head.count; i++) {
+		table_add(&worker.row->received, 1);
 		session_start(m->fd[i], &m->rec[i]);
+	}
 }
 
 static void leave(bool hand_back)

@@ -34,7 +34,7 @@ like "$(< "$TMP/out")" '"ok":2000,"failed":0' "served beside them"
 ok "they close" wait $R
 
 # --- idle: no wake-ups but health's ---
-switches() { local p n=0 v; for p in $LB_PID $(workers); do v=$(awk '/ctxt/ { s += $2 } END { print s }' "/proc/$p/status"); n=$((n + v)); done; echo $n; }
+switches() { local p n=0 v; for p in $LB_PID $(workers); do v=$(awk '/^voluntary/ { s += $2 } END { print s }' "/proc/$p/status"); n=$((n + v)); done; echo $n; }
 cpu_ns() { local p n=0 v; for p in $LB_PID $(workers) $(health_pid); do read -r v _ <"/proc/$p/schedstat"; n=$((n + v)); done; echo $n; }
 wait_for 5 eval 'a=$(switches); pause 0.6; [ "$(switches)" = "$a" ]'
 a=$(switches) c=$(cpu_ns)
