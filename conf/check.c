@@ -8,6 +8,7 @@
 
 #include "conf/default.h"
 #include "conf/near.h"
+#include "conf/parse_route.h"
 
 void check_pool(struct parse *p, struct conf_pool *pool)
 {
@@ -23,27 +24,13 @@ void check_pool(struct parse *p, struct conf_pool *pool)
 		    "pool \"%s\" has no servers; expected a line server NAME ADDRESS in it", pool->name);
 }
 
-/* Everything that `later` matches, `earlier` matches as well. */
-static bool check_covers(const struct conf_route *earlier, const struct conf_route *later)
-{
-	if (earlier->match != later->match || earlier->value_size > later->value_size)
-		return false;
-	if (earlier->match == CONF_MATCH_PATH)
-		return memcmp(earlier->value, later->value, earlier->value_size) == 0;
-	if (strcmp(earlier->value, later->value) == 0)
-		return true;
-	/* "*.example.org" takes every name that ends in ".example.org", but not that alone. */
-	return earlier->value[0] == '*' && later->value_size > earlier->value_size - 1 &&
-	    strcmp(earlier->value + 1, later->value + later->value_size - (earlier->value_size - 1)) == 0;
-}
-
 static void check_routes(struct parse *p, const struct conf_listener *l)
 {
 	unsigned i, j;
 
 	for (i = 1; i < l->nroutes; i++) {
 		for (j = 0; j < i; j++) {
-			if (!check_covers(&l->route[j], &l->route[i]))
+			if (!parse_route_covers(&l->route[j], &l->route[i]))
 				continue;
 			diag_at(&p->diag, p->route_at[i].line, p->route_at[i].column,
 			    "this route is never taken, the one of line %u takes everything first; expected the more special one first",
@@ -53,18 +40,60 @@ static void check_routes(struct parse *p, const struct conf_listener *l)
 	}
 }
 
+/* Directives that say something of requests. Those that have a default cannot be told from it, nor do they harm. */
+static void check_http_only(struct parse *p)
+{
+	static const unsigned only[] = { WORDS_LISTEN_REQUEST_FIELD, WORDS_LISTEN_RESPONSE_FIELD, WORDS_LISTEN_TRUSTED,
+	    WORDS_LISTEN_ERROR_FILE };
+
+	for (unsigned i = 0; i < sizeof(only) / sizeof(*only); i++)
+		if (p->said[only[i]])
+			diag_at(&p->diag, p->said[only[i]], 1, "\"%s\" in mode tcp, which does not read requests; expected mode http",
+			    words_listen[only[i]].name);
+}
+
+static bool check_takes_all(const struct conf_route *r)
+{
+	return !r->host && !r->path && !r->methods && !r->nheaders;
+}
+
+static void check_http(struct parse *p, struct conf_listener *l)
+{
+	enum conf_forwarded *how[] = { &l->http.forwarded_for, &l->http.forwarded_proto, &l->http.forwarded_host,
+	    &l->http.forwarded };
+
+	for (unsigned i = 0; i < sizeof(how) / sizeof(*how); i++)
+		if (*how[i] == CONF_FORWARDED_ON)
+			*how[i] = CONF_FORWARDED_APPEND;
+	if (!p->said[WORDS_LISTEN_MAX_LINE] && l->http.max_request_line > l->max_head)
+		l->http.max_request_line = l->max_head;
+	if (l->http.max_request_line > l->max_head)
+		diag_at(&p->diag, p->said[WORDS_LISTEN_MAX_LINE], 1, "the request line is part of the head; expected at most max-head");
+	if (!l->http.request_id && (l->http.request.places | l->http.response.places) & HTTP_PLACE_BIT(HTTP_PLACE_REQUEST_ID))
+		diag_at(&p->diag, p->opened.line, p->opened.column, "a value has {request-id}, and requests get none; expected "
+		    "request-id on");
+}
+
 void check_listener(struct parse *p, struct conf_listener *l)
 {
+	bool all = l->nroutes > 0 && check_takes_all(&l->route[l->nroutes - 1]);
+
 	if (l->nbinds == 0)
 		diag_at(&p->diag, p->opened.line, p->opened.column,
 		    "listener \"%s\" has no address; expected a line bind ADDRESS in it", l->name);
-	if (!p->said[WORDS_LISTEN_TO])
+	if (p->said[WORDS_LISTEN_TO] && all)
+		diag_at(&p->diag, p->said[WORDS_LISTEN_TO], 1, "nothing is left for this pool, the route of line %u takes everything; "
+		    "expected one of them", p->route_at[l->nroutes - 1].line);
+	if (!p->said[WORDS_LISTEN_TO] && !all)
 		diag_at(&p->diag, p->opened.line, p->opened.column,
 		    "listener \"%s\" has no pool; expected a line to POOL in it", l->name);
 	if (l->mode == CONF_MODE_TCP && l->nroutes > 0)
 		diag_at(&p->diag, p->route_at[0].line, p->route_at[0].column,
 		    "a route in mode tcp, which does not read requests; expected mode http");
+	if (l->mode == CONF_MODE_TCP)
+		check_http_only(p);
 	check_routes(p, l);
+	check_http(p, l);
 }
 
 /* Port in *port, true when it is an IP address; *any: all addresses of the family. */
@@ -181,6 +210,9 @@ void check_file(struct parse *p)
 		check_reference(p, &p->ref[i]);
 	if (p->diag.errors == 0)
 		check_places(p);
+	if (c->seed && p->diag.errors == 0 && p->said_top[WORDS_TOP_ERROR_FILE])
+		diag_at(&p->diag, p->said_top[WORDS_TOP_ERROR_FILE], 1,
+		    "an error-file, and error-status 500, which leaves no room for it; expected one of them");
 	if (c->nlisteners == 0 && p->diag.errors == 0)
 		diag_at(&p->diag, p->lex.line ? p->lex.line : 1, 1, "there is nothing to listen on; expected a block listen NAME {");
 	/* Room is for what is there and for what a reload may add. */

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/body.h"
 #include "conf/parse.h"
+#include "conf/parse_fields.h"
+#include "conf/parse_route.h"
 
 #define CONF_FILE_MAX (16u << 20)	/* bytes; 16384 servers need a tenth */
 
@@ -59,6 +62,10 @@ struct conf *conf_read(const char *file, FILE *err)
 	}
 	c = parse_buffer(buf, size, file, err);
 	free(buf);
+	if (c && body_read_all(c, err) < 0) {
+		conf_free(c);
+		return NULL;
+	}
 	return c;
 }
 
@@ -98,6 +105,8 @@ static void conf_free_pool(struct conf_pool *pool)
 	}
 	free(pool->server);
 	free(pool->check.path);
+	parse_fields_free_edits(&pool->request);
+	parse_fields_free_edits(&pool->response);
 	free(pool->hash_name);
 	free(pool->sticky.cookie);
 	free(pool->name);
@@ -110,7 +119,12 @@ static void conf_free_listener(struct conf_listener *l)
 	for (i = 0; i < l->nbinds; i++)
 		free(l->bind[i].text);
 	for (i = 0; i < l->nroutes; i++)
-		free(l->route[i].value);
+		parse_route_free(&l->route[i]);
+	parse_fields_free_edits(&l->http.request);
+	parse_fields_free_edits(&l->http.response);
+	parse_fields_free_errors(&l->http.errors);
+	free(l->http.trust.net);
+	free(l->http.via);
 	free(l->bind);
 	free(l->route);
 	free(l->name);
@@ -126,6 +140,7 @@ void conf_free(struct conf *c)
 		conf_free_pool(&c->pool[i]);
 	for (i = 0; i < c->nlisteners; i++)
 		conf_free_listener(&c->listener[i]);
+	parse_fields_free_errors(&c->errors);
 	free(c->pool);
 	free(c->listener);
 	free(c->file);

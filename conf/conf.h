@@ -8,12 +8,15 @@
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+
+#include "conf/conf_http.h"
 
 #define CONF_SECOND	UINT64_C(1000000000)
 #define CONF_MS		UINT64_C(1000000)
@@ -77,6 +80,7 @@ struct conf_pool {
 	char *hash_name;		/* ... name of the header or cookie; else NULL */
 	struct conf_sticky sticky;
 	struct conf_check check;
+	struct conf_edits request, response;	/* of fields; after the listener's, and before them */
 	struct conf_server *server;
 	unsigned nservers;
 	unsigned retries;		/* further servers tried for one request; default: all of them (UINT_MAX) */
@@ -101,15 +105,6 @@ struct conf_bind {
 	int line;			/* for messages when it cannot be opened */
 };
 
-enum conf_match { CONF_MATCH_HOST, CONF_MATCH_PATH };
-
-struct conf_route {
-	enum conf_match match;
-	char *value;			/* host (lower case; a leading "*." matches any one or more labels) or path prefix */
-	size_t value_size;
-	unsigned pool;			/* index */
-};
-
 struct conf_listener {
 	char *name;
 	struct conf_bind *bind;
@@ -117,7 +112,7 @@ struct conf_listener {
 	enum conf_mode mode;
 	struct conf_route *route;
 	unsigned nroutes;
-	unsigned pool;			/* index of the default pool */
+	unsigned pool;			/* index of the default pool; CONF_NO_POOL: the last route takes everything */
 	unsigned backlog;		/* 4096 */
 	uint64_t head_timeout_ns;	/* whole request head; 10 s */
 	uint64_t body_timeout_ns;	/* no progress of a request body; 60 s */
@@ -130,7 +125,7 @@ struct conf_listener {
 	uint64_t max_body;		/* of a request; UINT64_MAX: no limit */
 	size_t max_head;		/* of a request; 15 KiB: 16 less room for what is added; range 1k..16k */
 	bool splice;			/* move large bodies and tcp with splice(2); true */
-	bool forwarded_for;		/* append the client's address to X-Forwarded-For; off with the command line, on in a file */
+	struct conf_http http;
 };
 
 struct conf {
@@ -149,6 +144,7 @@ struct conf {
 	unsigned npools;
 	struct conf_listener *listener;
 	unsigned nlisteners;
+	struct conf_errors errors;	/* for listeners that have none of their own for a status */
 };
 
 /* Limits that a configuration is checked against. */
@@ -157,6 +153,7 @@ struct conf {
 #define CONF_POOLS_MAX		256
 #define CONF_LISTENERS_MAX	256
 #define CONF_BINDS_MAX		1024	/* all listeners together */
+#define CONF_NO_POOL		UINT_MAX
 #define CONF_ROUTES_MAX		1024	/* of one listener */
 
 /*

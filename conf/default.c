@@ -79,5 +79,9 @@ void default_listener(struct conf_listener *l)
 	l->max_body = UINT64_MAX;
 	l->max_head = 15 * 1024;
 	l->splice = true;
-	l->forwarded_for = true;
+	l->pool = CONF_NO_POOL;
+	l->http.forwarded_for = CONF_FORWARDED_APPEND;
+	l->http.max_fields = HTTP_FIELDS_MAX;
+	l->http.max_requests = UINT_MAX;
+	l->http.max_request_line = 8 * 1024;
 }

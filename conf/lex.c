@@ -103,6 +103,7 @@ static int lex_words(struct lex_line *line, char *at, char *stop)
 			continue;
 		}
 		w.column = column;
+		w.quoted = quoted;
 		if (line->opens)
 			return lex_bad(line, column, "text behind \"{\"", "the end of the line");
 		if (line->closes)

@@ -18,6 +18,7 @@ struct lex {
 struct lex_word {
 	char *text;		/* ends with NUL; never contains one, nor another control character */
 	size_t size;
+	bool quoted;
 	unsigned column;	/* of its first character (a quoted word's: the quotation mark), from 1 */
 };
 

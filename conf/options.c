@@ -345,7 +345,10 @@ struct conf *conf_command_line(const struct conf_options *o, FILE *err)
 	l = c->listener;
 	default_listener(l);
 	l->mode = o->mode;
-	l->forwarded_for = false;
+	l->pool = 0;
+	l->http.forwarded_for = CONF_FORWARDED_OFF;
+	l->http.trace = true;
+	l->http.max_request_line = l->max_head;
 	l->name = strdup("default");
 	l->bind = calloc(2, sizeof(*l->bind));
 	if (!l->name || !l->bind)

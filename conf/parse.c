@@ -7,9 +7,11 @@
 #include "conf/check.h"
 #include "conf/default.h"
 #include "conf/near.h"
+#include "conf/parse_fields.h"
 #include "conf/parse_listen.h"
 #include "conf/parse_place.h"
 #include "conf/parse_pool.h"
+#include "conf/parse_route.h"
 #include "conf/value.h"
 
 static const struct words_entry *parse_table(enum parse_block in)
@@ -293,9 +295,10 @@ static void parse_unknown_directive(struct parse *p)
 static bool parse_repeats(enum parse_block in, int n)
 {
 	switch (in) {
-	case PARSE_TOP: return n == WORDS_TOP_POOL || n == WORDS_TOP_LISTEN;
-	case PARSE_POOL: return n == WORDS_POOL_SERVER;
-	case PARSE_LISTEN: return n == WORDS_LISTEN_BIND || n == WORDS_LISTEN_ROUTE;
+	case PARSE_TOP: return n == WORDS_TOP_POOL || n == WORDS_TOP_LISTEN || n == WORDS_TOP_ERROR_FILE;
+	case PARSE_POOL: return n == WORDS_POOL_SERVER || n == WORDS_POOL_REQUEST_FIELD || n == WORDS_POOL_RESPONSE_FIELD;
+	case PARSE_LISTEN: return n == WORDS_LISTEN_BIND || n == WORDS_LISTEN_ROUTE || n == WORDS_LISTEN_REQUEST_FIELD ||
+	    n == WORDS_LISTEN_RESPONSE_FIELD || n == WORDS_LISTEN_ERROR_FILE;
 	}
 	return false;
 }
@@ -311,7 +314,10 @@ static void parse_top_directive(struct parse *p, int n)
 		}
 		return;
 	}
-	parse_set(p, &words_top[n], p->conf);
+	if (n == WORDS_TOP_ERROR_FILE)
+		parse_fields_error(p, &p->conf->errors);
+	else
+		parse_set(p, &words_top[n], p->conf);
 }
 
 static void parse_pool_directive(struct parse *p, int n)
@@ -328,6 +334,8 @@ static void parse_pool_directive(struct parse *p, int n)
 		parse_place_sticky(p, pool);
 	else if (n == WORDS_POOL_RETRY_ON)
 		parse_place_retry_on(p, pool);
+	else if (n == WORDS_POOL_REQUEST_FIELD || n == WORDS_POOL_RESPONSE_FIELD)
+		parse_fields_edit(p, n == WORDS_POOL_REQUEST_FIELD ? &pool->request : &pool->response, n == WORDS_POOL_REQUEST_FIELD);
 	else
 		parse_set(p, &words_pool[n], pool);
 }
@@ -341,7 +349,14 @@ static void parse_listen_directive(struct parse *p, int n)
 	else if (n == WORDS_LISTEN_TO)
 		parse_listen_to(p);
 	else if (n == WORDS_LISTEN_ROUTE)
-		parse_listen_route(p, l);
+		parse_route(p, l);
+	else if (n == WORDS_LISTEN_REQUEST_FIELD || n == WORDS_LISTEN_RESPONSE_FIELD)
+		parse_fields_edit(p, n == WORDS_LISTEN_REQUEST_FIELD ? &l->http.request : &l->http.response,
+		    n == WORDS_LISTEN_REQUEST_FIELD);
+	else if (n == WORDS_LISTEN_TRUSTED)
+		parse_fields_trust(p, &l->http.trust);
+	else if (n == WORDS_LISTEN_ERROR_FILE)
+		parse_fields_error(p, &l->http.errors);
 	else
 		parse_set(p, &words_listen[n], l);
 }

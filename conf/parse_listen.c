@@ -1,4 +1,4 @@
-/* Directives of a listener: bind, to, route. */
+/* Directives of a listener: bind, to. */
 #include "conf/parse_listen.h"
 
 #include <stdlib.h>
@@ -6,7 +6,6 @@
 
 #include "conf/address.h"
 #include "conf/check.h"
-#include "conf/value.h"
 #include "os/sock.h"
 
 static struct conf_bind *parse_listen_add_bind(struct parse *p, struct conf_listener *l, const char *text,
@@ -90,7 +89,7 @@ void parse_listen_bind(struct parse *p, struct conf_listener *l)
 }
 
 /* Word i is a pool's name; whether there is such a pool is seen at the end of the file. */
-static void parse_listen_refer(struct parse *p, unsigned i, int route)
+void parse_listen_refer(struct parse *p, unsigned i, int route)
 {
 	struct parse_reference *r;
 
@@ -107,63 +106,4 @@ void parse_listen_to(struct parse *p)
 {
 	if (parse_count(p, 2, 2, words_listen[WORDS_LISTEN_TO].own_expected) == 0)
 		parse_listen_refer(p, 1, -1);
-}
-
-/* Lower case in place, as hosts are compared. */
-static bool parse_listen_host(char *text)
-{
-	char *at;
-
-	for (at = text; *at; at++)
-		if (*at >= 'A' && *at <= 'Z')
-			*at = (char)(*at | 0x20);
-	return address_is_host(strncmp(text, "*.", 2) == 0 ? text + 2 : text);
-}
-
-void parse_listen_route(struct parse *p, struct conf_listener *l)
-{
-	const char *expected = words_listen[WORDS_LISTEN_ROUTE].own_expected;
-	struct conf_route *r;
-	char *value;
-	int match;
-
-	if (parse_count(p, 5, 5, expected) < 0)
-		return;
-	match = words_choice(words_matches, p->line.word[1].text);
-	if (match < 0) {
-		parse_unknown_word(p, 1, "is nothing to route by", words_matches);
-		return;
-	}
-	value = p->line.word[2].text;
-	if (match == CONF_MATCH_HOST && !parse_listen_host(value)) {
-		parse_bad_word(p, 2, "is not a host name", "a name such as www.example.org, or *.example.org");
-		return;
-	}
-	if (match == CONF_MATCH_PATH && !value_is_url_path(value, false)) {
-		parse_bad_word(p, 2, "is not the beginning of a path", "\"/\" and at most 999 printable characters, "
-		    "no blank, \"?\" or \"#\"");
-		return;
-	}
-	if (strcmp(p->line.word[3].text, "to") != 0) {
-		parse_bad_word(p, 3, "is in the wrong place", expected);
-		return;
-	}
-	if (l->nroutes == CONF_ROUTES_MAX) {
-		diag_at(&p->diag, p->line.line, p->line.word[0].column, "too many routes; expected at most %u in a listener",
-		    CONF_ROUTES_MAX);
-		return;
-	}
-	if (parse_grow(p, &l->route, l->nroutes, sizeof(*l->route)) < 0)
-		return;
-	/* Positions outlive their listener and are overwritten by the next one's. */
-	if (!p->route_at && !(p->route_at = calloc(CONF_ROUTES_MAX, sizeof(*p->route_at)))) {
-		p->no_memory = true;
-		return;
-	}
-	p->route_at[l->nroutes] = (struct parse_position){ p->line.line, p->line.word[2].column };
-	r = &l->route[l->nroutes++];
-	r->match = (enum conf_match)match;
-	r->value_size = strlen(value);
-	r->value = parse_copy(p, value);
-	parse_listen_refer(p, 4, (int)l->nroutes - 1);
 }

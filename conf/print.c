@@ -1,18 +1,15 @@
 /* The effective configuration, in its own language: what it prints reads back as the same. */
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "conf/conf.h"
+#include "conf/parse_fields.h"
 #include "conf/value.h"
 #include "conf/words.h"
 
-/* A word, quoted where the lexer would read it differently without. */
-static void print_word(FILE *out, const char *text)
+static void print_quoted(FILE *out, const char *text)
 {
-	if (text[0] != '\0' && !strpbrk(text, " \t\"\\#{}")) {
-		fputs(text, out);
-		return;
-	}
 	fputc('"', out);
 	for (; *text; text++) {
 		if (*text == '"' || *text == '\\')
@@ -20,6 +17,15 @@ static void print_word(FILE *out, const char *text)
 		fputc(*text, out);
 	}
 	fputc('"', out);
+}
+
+/* A word, quoted where the lexer would read it differently without. */
+static void print_word(FILE *out, const char *text)
+{
+	if (text[0] != '\0' && !strpbrk(text, " \t\"\\#{}"))
+		fputs(text, out);
+	else
+		print_quoted(out, text);
 }
 
 /* The value of an entry; its type is not WORDS_OWN, nor a text that is NULL. */
@@ -49,6 +55,7 @@ static void print_value(FILE *out, const struct words_entry *e, const void *obje
 		fputs(e->choice[*(const int *)field], out);
 		return;
 	case WORDS_CHOICE:
+	case WORDS_TOKEN:
 	case WORDS_NAME:
 	case WORDS_PATH:
 	case WORDS_LOG:
@@ -70,7 +77,7 @@ static void print_value(FILE *out, const struct words_entry *e, const void *obje
 
 static bool print_is_text(const struct words_entry *e)
 {
-	return e->type == WORDS_NAME || e->type == WORDS_PATH || e->type == WORDS_LOG;
+	return e->type == WORDS_TOKEN || e->type == WORDS_NAME || e->type == WORDS_PATH || e->type == WORDS_LOG;
 }
 
 /* All directives of a table that take one value, a line each. */
@@ -155,6 +162,94 @@ static void print_server(FILE *out, const struct conf_server *s)
 	fputc('\n', out);
 }
 
+/* " FILE type TYPE", and the end of the line. */
+static void print_body(FILE *out, const struct conf_body *b)
+{
+	if (b->path) {
+		fputc(' ', out);
+		print_word(out, b->path);
+		fputs(" type ", out);
+		print_word(out, b->type);
+	}
+	fputc('\n', out);
+}
+
+static void print_errors(FILE *out, const char *indent, const struct conf_errors *e)
+{
+	unsigned i;
+
+	for (i = 0; i < e->n; i++) {
+		fprintf(out, "%serror-file %u", indent, e->error[i].status);
+		print_body(out, &e->error[i].body);
+	}
+}
+
+static void print_edits(FILE *out, const char *directive, const struct conf_edits *e)
+{
+	unsigned i;
+
+	for (i = 0; i < e->n; i++) {
+		const struct http_edit *d = &e->edit[i];
+
+		fprintf(out, "\t%s %s ", directive, parse_fields_ops[d->op]);
+		print_word(out, d->name);
+		if (d->value) {
+			fputc(' ', out);
+			print_word(out, d->value);
+		}
+		fputc('\n', out);
+	}
+}
+
+static void print_trust(FILE *out, const struct conf_trust *t)
+{
+	char address[INET6_ADDRSTRLEN];
+	unsigned i;
+
+	fprintf(out, "\ttrusted-proxies%s", !t->listed ? " all" : t->nnets == 0 && !t->unix_sockets ? " none" : "");
+	for (i = 0; i < t->nnets; i++)
+		if (inet_ntop(t->net[i].family, t->net[i].addr, address, sizeof(address)))
+			fprintf(out, " %s/%u", address, t->net[i].bits);
+	fputs(t->unix_sockets ? " unix\n" : "\n", out);
+}
+
+static void print_route(FILE *out, const struct conf *c, const struct conf_route *r)
+{
+	unsigned i;
+
+	fputs("\troute", out);
+	if (r->host)
+		fprintf(out, " host %s", r->host);
+	if (r->path) {
+		fputs(" path ", out);
+		print_word(out, r->path);
+	}
+	if (r->methods) {
+		fputs(" method ", out);
+		print_word(out, r->methods);
+	}
+	for (i = 0; i < r->nheaders; i++) {
+		const struct conf_route_header *h = &r->header[i];
+
+		fputs(" header ", out);
+		print_word(out, h->name);
+		if (h->value) {
+			fputc(' ', out);
+			print_quoted(out, h->value);	/* it may be a word of routes */
+		}
+	}
+	if (r->action == CONF_ROUTE_TO) {
+		fprintf(out, " to %s\n", c->pool[r->pool].name);
+	} else if (r->action == CONF_ROUTE_REDIRECT) {
+		fprintf(out, " redirect %u ", r->status);
+		print_word(out, r->target);
+		fputc('\n', out);
+	} else {
+		fprintf(out, " answer %u", r->status);
+		print_body(out, &r->body);
+	}
+}
+
 static void print_pool(FILE *out, const struct conf_pool *pool)
 {
 	unsigned i;
@@ -163,6 +258,8 @@ static void print_pool(FILE *out, const struct conf_pool *pool)
 	print_place(out, pool);
 	print_table(out, words_pool, pool, "\t");
 	print_check(out, &pool->check);
+	print_edits(out, "request-field", &pool->request);
+	print_edits(out, "response-field", &pool->response);
 	for (i = 0; i < pool->nservers; i++)
 		print_server(out, &pool->server[i]);
 	fputs("}\n", out);
@@ -179,12 +276,16 @@ static void print_listener(FILE *out, const struct conf *c, const struct conf_li
 		fputs(l->bind[i].optional ? " optional\n" : "\n", out);
 	}
 	print_table(out, words_listen, l, "\t");
-	for (i = 0; i < l->nroutes; i++) {
-		fprintf(out, "\troute %s ", words_matches[l->route[i].match]);
-		print_word(out, l->route[i].value);
-		fprintf(out, " to %s\n", c->pool[l->route[i].pool].name);
-	}
-	fprintf(out, "\tto %s\n}\n", c->pool[l->pool].name);
+	if (l->mode == CONF_MODE_HTTP)
+		print_trust(out, &l->http.trust);
+	print_edits(out, "request-field", &l->http.request);
+	print_edits(out, "response-field", &l->http.response);
+	print_errors(out, "\t", &l->http.errors);
+	for (i = 0; i < l->nroutes; i++)
+		print_route(out, c, &l->route[i]);
+	if (l->pool != CONF_NO_POOL)
+		fprintf(out, "\tto %s\n", c->pool[l->pool].name);
+	fputs("}\n", out);
 }
 
 void conf_print(const struct conf *c, FILE *out)
@@ -192,6 +293,7 @@ void conf_print(const struct conf *c, FILE *out)
 	unsigned i;
 
 	print_table(out, words_top, c, "");
+	print_errors(out, "", &c->errors);
 	for (i = 0; i < c->npools; i++)
 		print_pool(out, &c->pool[i]);
 	for (i = 0; i < c->nlisteners; i++)

@@ -40,11 +40,16 @@ const char *const words_check_kinds[] = {
 	NULL
 };
 const char *const words_modes[] = { [CONF_MODE_HTTP] = "http", [CONF_MODE_TCP] = "tcp", NULL };
-const char *const words_matches[] = { [CONF_MATCH_HOST] = "host", [CONF_MATCH_PATH] = "path", NULL };
 
 static const char *const words_samesite[] = {
 	[CONF_SAMESITE_LAX] = "lax", [CONF_SAMESITE_STRICT] = "strict", [CONF_SAMESITE_NONE] = "none", NULL
 };
+/* "on" is what "append" was called when there was nothing else. */
+static const char *const words_forwarded[] = {
+	[CONF_FORWARDED_OFF] = "off", [CONF_FORWARDED_APPEND] = "append", [CONF_FORWARDED_SET] = "set",
+	[CONF_FORWARDED_KEEP] = "keep", [CONF_FORWARDED_ON] = "on", NULL
+};
+static const char *const words_schemes[] = { [CONF_SCHEME_HTTP] = "http", [CONF_SCHEME_HTTPS] = "https", NULL };
 static const char *const words_off_on[] = { "off", "on", NULL };
 static const char *const words_error_status[] = { "standard", "500", NULL };
 
@@ -61,6 +66,7 @@ const struct words_entry words_top[] = {
 	[WORDS_TOP_MAX_SERVERS] = UINT("max-servers", conf, max_servers, 1, CONF_SERVERS_MAX),
 	[WORDS_TOP_POOL] = OWN("pool", "pool NAME {"),
 	[WORDS_TOP_LISTEN] = OWN("listen", "listen NAME {"),
+	[WORDS_TOP_ERROR_FILE] = OWN("error-file", "error-file STATUS FILE"),
 	TEXT("user", WORDS_NAME, conf, user),
 	TEXT("group", WORDS_NAME, conf, group),
 	TEXT("pid", WORDS_PATH, conf, pid_file),
@@ -79,6 +85,8 @@ const struct words_entry words_pool[] = {
 	[WORDS_POOL_SERVER] = OWN("server", "server NAME ADDRESS"),
 	[WORDS_POOL_STICKY] = OWN("sticky", "sticky cookie NAME"),
 	[WORDS_POOL_RETRY_ON] = OWN("retry-on", "retry-on none, or some of connect, reset, timeout, 502, 503 and 504"),
+	[WORDS_POOL_REQUEST_FIELD] = OWN("request-field", "request-field set, add or remove NAME and a value"),
+	[WORDS_POOL_RESPONSE_FIELD] = OWN("response-field", "response-field set, add or remove NAME and a value"),
 	{ "retries", WORDS_UINT, AT(conf_pool, retries), 0, 1000, "all", UINT32_MAX, NULL, NULL },
 	{ "retry-budget", WORDS_PERCENT, AT(conf_pool, retry_budget), 0, 1000, "unlimited", UINT32_MAX, NULL, NULL },
 	UINT("queue", conf_pool, queue, 0, 1000000),
@@ -95,7 +103,13 @@ const struct words_entry words_listen[] = {
 	[WORDS_LISTEN_BIND] = OWN("bind", "bind ADDRESS"),
 	[WORDS_LISTEN_MODE] = ONE_OF("mode", WORDS_ENUM, conf_listener, mode, words_modes),
 	[WORDS_LISTEN_TO] = OWN("to", "to POOL"),
-	[WORDS_LISTEN_ROUTE] = OWN("route", "route host HOST to POOL or route path PREFIX to POOL"),
+	[WORDS_LISTEN_ROUTE] = OWN("route", "route CONDITION ... to POOL, redirect STATUS TARGET or answer STATUS [FILE]"),
+	[WORDS_LISTEN_REQUEST_FIELD] = OWN("request-field", "request-field set, add or remove NAME and a value"),
+	[WORDS_LISTEN_RESPONSE_FIELD] = OWN("response-field", "response-field set, add or remove NAME and a value"),
+	[WORDS_LISTEN_TRUSTED] = OWN("trusted-proxies", "trusted-proxies all, none or networks"),
+	[WORDS_LISTEN_ERROR_FILE] = OWN("error-file", "error-file STATUS FILE"),
+	[WORDS_LISTEN_MAX_LINE] = { "max-request-line", WORDS_SIZE, AT(conf_listener, http.max_request_line), 64, 16 * KIB, NULL, 0,
+	    NULL, NULL },
 	UINT("backlog", conf_listener, backlog, 1, 65535),
 	TIME("head-timeout", conf_listener, head_timeout_ns, CONF_MS, DAY),
 	TIME("body-timeout", conf_listener, body_timeout_ns, CONF_MS, DAY),
@@ -107,7 +121,17 @@ const struct words_entry words_listen[] = {
 	{ "max-body", WORDS_SIZE64, AT(conf_listener, max_body), 0, UINT64_C(1) << 50, "unlimited", UINT64_MAX, NULL, NULL },
 	{ "max-head", WORDS_SIZE, AT(conf_listener, max_head), KIB, 16 * KIB, NULL, 0, NULL, NULL },
 	ONE_OF("splice", WORDS_BOOL, conf_listener, splice, words_off_on),
-	ONE_OF("forwarded-for", WORDS_BOOL, conf_listener, forwarded_for, words_off_on),
+	UINT("max-fields", conf_listener, http.max_fields, 1, HTTP_FIELDS_MAX),
+	{ "max-requests", WORDS_UINT, AT(conf_listener, http.max_requests), 1, 1000000000, "unlimited", UINT32_MAX, NULL, NULL },
+	ONE_OF("forwarded-for", WORDS_ENUM, conf_listener, http.forwarded_for, words_forwarded),
+	ONE_OF("forwarded-proto", WORDS_ENUM, conf_listener, http.forwarded_proto, words_forwarded),
+	ONE_OF("forwarded-host", WORDS_ENUM, conf_listener, http.forwarded_host, words_forwarded),
+	ONE_OF("forwarded", WORDS_ENUM, conf_listener, http.forwarded, words_forwarded),
+	ONE_OF("scheme", WORDS_ENUM, conf_listener, http.scheme, words_schemes),
+	ONE_OF("request-id", WORDS_BOOL, conf_listener, http.request_id, words_off_on),
+	ONE_OF("trace", WORDS_BOOL, conf_listener, http.trace, words_off_on),
+	TEXT("via", WORDS_TOKEN, conf_listener, http.via),
+	{ "retry-after", WORDS_TIME, AT(conf_listener, http.retry_after_ns), CONF_SECOND, DAY, "off", 0, NULL, NULL },
 	END
 };
 
@@ -225,6 +249,9 @@ const char *words_expected(char buf[static WORDS_TEXT_MAX], const struct words_e
 	case WORDS_FLAG:
 		snprintf(buf, WORDS_TEXT_MAX, "no value");
 		break;
+	case WORDS_TOKEN:
+		snprintf(buf, WORDS_TEXT_MAX, "a word of letters, digits and some signs");
+		break;
 	case WORDS_NAME:
 		snprintf(buf, WORDS_TEXT_MAX, "the name of a %s", e->name);
 		break;
@@ -320,6 +347,12 @@ int words_set(const struct words_entry *e, void *object, const char *text, const
 	case WORDS_FLAG:
 		*(bool *)field = true;
 		return 0;
+	case WORDS_TOKEN:
+		if (!value_is_token(text)) {
+			*why = "is not one word";
+			return -1;
+		}
+		return words_string(field, text);
 	case WORDS_NAME:
 		if (text[0] == '\0' || strlen(text) > 255) {
 			*why = "is no name";

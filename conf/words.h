@@ -20,6 +20,7 @@ enum words_type {
 	WORDS_ENUM,	/* int-sized: index of the choice */
 	WORDS_CHOICE,	/* const char *: the choice itself */
 	WORDS_FLAG,	/* bool, true when the word is there; takes no value */
+	WORDS_TOKEN,	/* char *: RFC 9110 5.6.2 */
 	WORDS_NAME,	/* char *: of a user or group */
 	WORDS_PATH,	/* char *: absolute */
 	WORDS_LOG,	/* char *: stderr, syslog or absolute path */
@@ -36,12 +37,14 @@ struct words_entry {
 	const char *own_expected;	/* WORDS_OWN: the values, for messages */
 };
 
-enum { WORDS_TOP_WORKERS, WORDS_TOP_MAX_SERVERS, WORDS_TOP_POOL, WORDS_TOP_LISTEN };
-enum { WORDS_POOL_BALANCE, WORDS_POOL_CHECK, WORDS_POOL_SERVER, WORDS_POOL_STICKY, WORDS_POOL_RETRY_ON };
-enum { WORDS_LISTEN_BIND, WORDS_LISTEN_MODE, WORDS_LISTEN_TO, WORDS_LISTEN_ROUTE };
+enum { WORDS_TOP_WORKERS, WORDS_TOP_MAX_SERVERS, WORDS_TOP_POOL, WORDS_TOP_LISTEN, WORDS_TOP_ERROR_FILE };
+enum { WORDS_POOL_BALANCE, WORDS_POOL_CHECK, WORDS_POOL_SERVER, WORDS_POOL_STICKY, WORDS_POOL_RETRY_ON,
+	WORDS_POOL_REQUEST_FIELD, WORDS_POOL_RESPONSE_FIELD };
+enum { WORDS_LISTEN_BIND, WORDS_LISTEN_MODE, WORDS_LISTEN_TO, WORDS_LISTEN_ROUTE, WORDS_LISTEN_REQUEST_FIELD,
+	WORDS_LISTEN_RESPONSE_FIELD, WORDS_LISTEN_TRUSTED, WORDS_LISTEN_ERROR_FILE, WORDS_LISTEN_MAX_LINE };
 enum { WORDS_CHECK_EVERY, WORDS_CHECK_DOWN_EVERY, WORDS_CHECK_TIMEOUT };
 
-#define WORDS_MAX 24	/* entries of one table */
+#define WORDS_MAX 64	/* entries of one table */
 
 /* The entries that the enums above name come first, in that order. */
 extern const struct words_entry words_top[];
@@ -58,14 +61,13 @@ extern const char *const words_hashes[];	/* by enum conf_hash */
 extern const char *const words_retry_on[];	/* by bit of enum conf_retry */
 extern const char *const words_check_kinds[];	/* by enum conf_check_kind */
 extern const char *const words_modes[];		/* by enum conf_mode */
-extern const char *const words_matches[];	/* by enum conf_match */
 
 /* Index in the table, -1: not there. */
 int words_find(const struct words_entry *table, const char *name);
 /* Index of the choice, -1: not there. */
 int words_choice(const char *const *choice, const char *name);
 
-#define WORDS_TEXT_MAX 512
+#define WORDS_TEXT_MAX 1024
 /* "one of a, b or c" and the like: what the entry takes. Returns buf. */
 const char *words_expected(char buf[static WORDS_TEXT_MAX], const struct words_entry *e);
 /* "a, b, c". Returns buf. */

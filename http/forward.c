@@ -381,12 +381,15 @@ static bool fields_valid(struct http_text fields)
 	return true;
 }
 
-size_t http_own_response(char *out, size_t room, unsigned status, struct http_text extra_fields,
-    struct http_text body, bool close, bool head_only)
+static bool never_a_body(unsigned status)
+{
+	return status < 200 || status == 204 || status == 304;
+}
+
+size_t http_own_head(char *out, size_t room, unsigned status, struct http_text extra_fields, size_t size, bool close)
 {
 	struct http_out o = { .at = out, .end = out + room };
 	const char *reason = http_reason(status);
-	bool bare = status < 200 || status == 204 || status == 304;
 
 	if (status < 100 || status > 599 || !fields_valid(extra_fields))
 		return 0;
@@ -395,9 +398,9 @@ size_t http_own_response(char *out, size_t room, unsigned status, struct http_te
 	HTTP_OUT_PUT(&o, " ");
 	http_out_put(&o, reason, strlen(reason));
 	HTTP_OUT_PUT(&o, "\r\n");
-	if (!bare) {
+	if (!never_a_body(status)) {
 		HTTP_OUT_PUT(&o, "Content-Length: ");
-		http_out_number(&o, body.size);
+		http_out_number(&o, size);
 		HTTP_OUT_PUT(&o, "\r\n");
 	}
 	if (extra_fields.size)
@@ -405,9 +408,20 @@ size_t http_own_response(char *out, size_t room, unsigned status, struct http_te
 	if (close && status >= 200)
 		HTTP_OUT_PUT(&o, "Connection: close\r\n");
 	HTTP_OUT_PUT(&o, "\r\n");
-	if (!bare && !head_only && body.size)
-		http_out_put(&o, body.at, body.size);
 	return http_out_size(&o, out);
+}
+
+size_t http_own_response(char *out, size_t room, unsigned status, struct http_text extra_fields,
+    struct http_text body, bool close, bool head_only)
+{
+	size_t n = http_own_head(out, room, status, extra_fields, body.size, close);
+
+	if (n == 0 || never_a_body(status) || head_only || body.size == 0)
+		return n;
+	if (room - n < body.size)
+		return 0;
+	memcpy(out + n, body.at, body.size);
+	return n + body.size;
 }
 
 /* ---- dates ---- */

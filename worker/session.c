@@ -17,13 +17,12 @@
 #include "os/log.h"
 #include "os/sock.h"
 #include "worker/exchange.h"
+#include "worker/reply.h"
 #include "worker/move.h"
 
 #define LINGER_NS	(2 * CONF_SECOND)
 #define LINGER_READS	64	/* buffers of what nobody wants, in one turn */
 #define REQUESTS_TURN	32	/* pipelined requests that one session may have answered before others get theirs */
-
-static const char seed_answer[] = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";
 
 static struct slab sessions = { .size = sizeof(struct session) };
 static struct handoff_msg back;		/* connections on their way back to the supervisor */
@@ -144,23 +143,21 @@ static bool hand_back(struct session *s)
 
 /* ---- our own answers, and ends in peace ---- */
 
-void session_answer(struct session *s, unsigned status, bool close)
+bool session_reply(struct session *s, bool close)
 {
 	if (s->out == NULL)
 		s->out = buf_take();
 	s->phase = SESSION_ANSWER;
 	s->close_after = close || worker.stopping;
-	if (s->out == NULL)
-		return;		/* session_run() finds nothing to write and goes on to the end */
-	if (worker.conf->seed) {
-		memcpy(s->out->data, seed_answer, sizeof seed_answer - 1);
-		s->out->end = sizeof seed_answer - 1;
-		s->out->at = 0;
-	} else {
-		s->out->at = 0;
-		s->out->end = (uint32_t)http_own_response(s->out->data, BUF_SIZE, status, (struct http_text){ 0 },
-		    (struct http_text){ 0 }, s->close_after, false);
-	}
+	s->tail_size = 0;
+	return s->out != NULL;	/* else session_run() finds nothing to write and goes on to the end */
+}
+
+void session_answer(struct session *s, unsigned status, bool close)
+{
+	if (!session_reply(s, close))
+		return;
+	reply_error(s, status);
 	if (status >= 400 && status < 500)
 		table_add(&worker.row->refused, 1);
 }
@@ -168,20 +165,24 @@ void session_answer(struct session *s, unsigned status, bool close)
 /* True: written; false: wait, or the session is gone. */
 static bool send_answer(struct session *s)
 {
-	while (buf_size(s->out) > 0) {
+	while (buf_size(s->out) + s->tail_size > 0) {
 		if (!s->c.wr) {
 			timer_set(&worker.loop.wheel, &s->timer, state_now() + s->listener->send_timeout_ns);
 			if (conn_arm(&s->c) < 0)
 				session_close(s);
 			return false;
 		}
-		long n = conn_write(&s->c, s->out->data + s->out->at, buf_size(s->out), NULL, 0);
+		long n = conn_write(&s->c, s->out->data + s->out->at, buf_size(s->out), s->tail, s->tail_size);
 		if (n == CONN_ERROR) {
 			session_close(s);
 			return false;
 		}
-		if (n > 0)
-			s->out->at += (uint32_t)n;
+		if (n > 0) {
+			uint32_t head = n < buf_size(s->out) ? (uint32_t)n : buf_size(s->out);
+			s->out->at += head;
+			s->tail += (uint32_t)n - head;
+			s->tail_size -= (uint32_t)n - head;
+		}
 	}
 	buf_give(&s->out);
 	return true;
@@ -265,12 +266,14 @@ static bool read_request(struct session *s)
 					session_answer(s, 503, true);
 					return true;
 				}
-				http_request_start(s->head, &(struct http_limits){
-				    .line = (uint32_t)l->max_head, .head = (uint32_t)l->max_head, .fields = HTTP_FIELDS_MAX });
+				http_request_start(s->head, &(struct http_limits){ .line = (uint32_t)l->http.max_request_line,
+				    .head = (uint32_t)l->max_head, .fields = (uint16_t)l->http.max_fields });
+				s->head_request = false;
 			}
 			enum http_result parsed = http_request_parse(s->head, s->c.in->data + s->c.in->at, buf_size(s->c.in));
 			if (parsed != HTTP_PARTIAL) {
 				s->phase = SESSION_EXCHANGE;
+				s->head_request = s->head->method == HTTP_HEAD;
 				if (parsed == HTTP_DONE)
 					r = exchange_start_http(s);
 				else {

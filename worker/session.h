@@ -32,6 +32,9 @@ struct session {
 	uint8_t peer_family;
 	uint8_t phase;			/* enum session_phase */
 	bool close_after;		/* SESSION_ANSWER: no request after this one */
+	bool head_request;		/* the last one was HEAD: our answer to it has no body */
+	uint32_t tail_size;		/* SESSION_ANSWER: what goes behind `out`, of the configuration */
+	const char *tail;
 	uint8_t peer[16];
 };
 
@@ -49,6 +52,8 @@ void session_close(struct session *s);
 /* Answers by itself: with `status`, or the seed's 57 bytes. `close`: what follows cannot be read as a request.
  * The caller returns to session_run(). */
 void session_answer(struct session *s, unsigned status, bool close);
+/* The same for worker/reply.c: prepares s->out for an answer that the caller writes. False: out of memory, end it. */
+bool session_reply(struct session *s, bool close);
 /* For fields and logs: the client's address, without port. Returns its size. */
 size_t session_peer_text(const struct session *s, char *buf, size_t room);
 

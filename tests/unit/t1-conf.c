@@ -46,6 +46,23 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+static bool same_template(const struct http_template *a, const struct http_template *b)
+{
+	return a->n == b->n && a->places == b->places && memcmp(a->piece, b->piece, a->n * sizeof(*a->piece)) == 0;
+}
+
+static bool same_edits(const struct conf_edits *a, const struct conf_edits *b)
+{
+	bool same = a->n == b->n && a->places == b->places && same_text(a->host, b->host);
+	unsigned i;
+
+	for (i = 0; same && i < a->n; i++)
+		same = a->edit[i].op == b->edit[i].op && a->edit[i].id == b->edit[i].id && same_text(a->edit[i].name, b->edit[i].name) &&
+		    a->edit[i].name_size == b->edit[i].name_size && same_text(a->edit[i].value, b->edit[i].value) &&
+		    same_template(&a->edit[i].value_template, &b->edit[i].value_template);
+	return same;
+}
+
 static bool same_pool(const struct conf_pool *a, const struct conf_pool *b)
 {
 	bool same = same_text(a->name, b->name) && a->balance == b->balance && a->check.kind == b->check.kind &&
@@ -53,6 +70,7 @@ static bool same_pool(const struct conf_pool *a, const struct conf_pool *b)
 	    a->check.down_interval_ns == b->check.down_interval_ns && a->check.timeout_ns == b->check.timeout_ns &&
 	    a->check.requests == b->check.requests && a->check.rise == b->check.rise && a->check.fall == b->check.fall &&
 	    a->retries == b->retries && a->retry_on == b->retry_on && a->retry_budget == b->retry_budget && a->queue == b->queue &&
+	    same_edits(&a->request, &b->request) && same_edits(&a->response, &b->response) &&
 	    a->queue_timeout_ns == b->queue_timeout_ns && a->hash == b->hash && same_text(a->hash_name, b->hash_name) &&
 	    same_text(a->sticky.cookie, b->sticky.cookie) && a->sticky.samesite == b->sticky.samesite &&
 	    a->sticky.secure == b->sticky.secure && a->sticky.max_age_ns == b->sticky.max_age_ns && a->connect_timeout_ns == b->connect_timeout_ns &&
@@ -70,6 +88,50 @@ static bool same_pool(const struct conf_pool *a, const struct conf_pool *b)
 	return same;
 }
 
+static bool same_body(const struct conf_body *a, const struct conf_body *b)
+{
+	return same_text(a->path, b->path) && same_text(a->type, b->type);
+}
+
+static bool same_errors(const struct conf_errors *a, const struct conf_errors *b)
+{
+	bool same = a->n == b->n;
+	unsigned i;
+
+	for (i = 0; same && i < a->n; i++)
+		same = a->error[i].status == b->error[i].status && same_body(&a->error[i].body, &b->error[i].body);
+	return same;
+}
+
+static bool same_http(const struct conf_http *a, const struct conf_http *b)
+{
+	return a->forwarded_for == b->forwarded_for && a->forwarded_proto == b->forwarded_proto &&
+	    a->forwarded_host == b->forwarded_host && a->forwarded == b->forwarded && a->scheme == b->scheme &&
+	    a->trust.listed == b->trust.listed && a->trust.unix_sockets == b->trust.unix_sockets &&
+	    a->trust.nnets == b->trust.nnets &&
+	    (!a->trust.nnets || memcmp(a->trust.net, b->trust.net, a->trust.nnets * sizeof(*a->trust.net)) == 0) &&
+	    a->request_id == b->request_id && a->trace == b->trace && a->has_paths == b->has_paths &&
+	    same_text(a->via, b->via) && same_edits(&a->request, &b->request) && same_edits(&a->response, &b->response) &&
+	    same_errors(&a->errors, &b->errors) && a->retry_after_ns == b->retry_after_ns && a->max_fields == b->max_fields &&
+	    a->max_requests == b->max_requests && a->max_request_line == b->max_request_line;
+}
+
+static bool same_route(const struct conf_route *a, const struct conf_route *b)
+{
+	bool same = same_text(a->host, b->host) && a->host_size == b->host_size && same_text(a->path, b->path) &&
+	    a->path_size == b->path_size && same_text(a->methods, b->methods) && a->method_bits == b->method_bits &&
+	    a->nheaders == b->nheaders && a->action == b->action && a->pool == b->pool && a->status == b->status &&
+	    same_text(a->target, b->target) && same_template(&a->target_template, &b->target_template) &&
+	    same_body(&a->body, &b->body);
+	unsigned i;
+
+	for (i = 0; same && i < a->nheaders; i++)
+		same = same_text(a->header[i].name, b->header[i].name) && a->header[i].name_size == b->header[i].name_size &&
+		    a->header[i].id == b->header[i].id && same_text(a->header[i].value, b->header[i].value) &&
+		    a->header[i].value_size == b->header[i].value_size;
+	return same;
+}
+
 static bool same_listener(const struct conf_listener *a, const struct conf_listener *b)
 {
 	bool same = same_text(a->name, b->name) && a->nbinds == b->nbinds && a->mode == b->mode && a->nroutes == b->nroutes &&
@@ -78,7 +140,7 @@ static bool same_listener(const struct conf_listener *a, const struct conf_liste
 	    a->send_timeout_ns == b->send_timeout_ns && a->linger_timeout_ns == b->linger_timeout_ns &&
 	    a->max_connections == b->max_connections && a->tunnel_timeout_ns == b->tunnel_timeout_ns &&
 	    a->max_body == b->max_body && a->max_head == b->max_head && a->splice == b->splice &&
-	    a->forwarded_for == b->forwarded_for;
+	    same_http(&a->http, &b->http);
 	unsigned i;
 
 	for (i = 0; same && i < a->nbinds; i++)
@@ -86,8 +148,7 @@ static bool same_listener(const struct conf_listener *a, const struct conf_liste
 		    memcmp(&a->bind[i].addr, &b->bind[i].addr, sizeof(a->bind[i].addr)) == 0 &&
 		    a->bind[i].optional == b->bind[i].optional && a->bind[i].fd == b->bind[i].fd;
 	for (i = 0; same && i < a->nroutes; i++)
-		same = a->route[i].match == b->route[i].match && same_text(a->route[i].value, b->route[i].value) &&
-		    a->route[i].value_size == b->route[i].value_size && a->route[i].pool == b->route[i].pool;
+		same = same_route(&a->route[i], &b->route[i]);
 	return same;
 }
 
@@ -96,7 +157,8 @@ static bool same_conf(const struct conf *a, const struct conf *b)
 	bool same = a->seed == b->seed && a->workers == b->workers && same_text(a->user, b->user) &&
 	    same_text(a->group, b->group) && same_text(a->pid_file, b->pid_file) && same_text(a->log, b->log) &&
 	    a->max_servers == b->max_servers && a->max_connections == b->max_connections && a->grace_ns == b->grace_ns && a->drain_ns == b->drain_ns &&
-	    a->hang_ns == b->hang_ns && a->npools == b->npools && a->nlisteners == b->nlisteners;
+	    a->hang_ns == b->hang_ns && a->npools == b->npools && a->nlisteners == b->nlisteners &&
+	    same_errors(&a->errors, &b->errors);
 	unsigned i;
 
 	for (i = 0; same && i < a->npools; i++)
@@ -166,7 +228,7 @@ static void test_defaults(void)
 	ok(l->mode == CONF_MODE_HTTP && l->backlog == 4096 && l->head_timeout_ns == 10 * CONF_SECOND &&
 	    l->body_timeout_ns == 60 * CONF_SECOND && l->idle_timeout_ns == 75 * CONF_SECOND &&
 	    l->send_timeout_ns == 60 * CONF_SECOND && l->tunnel_timeout_ns == 3600 * CONF_SECOND && l->max_body == UINT64_MAX &&
-	    l->max_head == 15360 && l->splice && l->forwarded_for && l->bind[0].fd == -1 && l->bind[0].line == 5, "the listener");
+	    l->max_head == 15360 && l->splice && l->http.forwarded_for == CONF_FORWARDED_APPEND && l->bind[0].fd == -1 && l->bind[0].line == 5, "the listener");
 	conf_free(c);
 
 	c = read_good("pool p {\nserver a 8080\ncheck load\n}\n" LISTEN, "check load");
@@ -221,10 +283,10 @@ static void test_everything(void)
 	is_str(l->bind[1].text, "[::]:80", "the star's IPv6 half");
 	ok(l->backlog == 1 && l->head_timeout_ns == CONF_MS && l->body_timeout_ns == 2 * CONF_MS && l->idle_timeout_ns == 3 * CONF_MS &&
 	    l->send_timeout_ns == 4 * CONF_MS && l->tunnel_timeout_ns == 168 * 3600 * CONF_SECOND && l->max_body == 10000 &&
-	    l->max_head == 1024 && !l->splice && !l->forwarded_for && l->pool == 1 && l->mode == CONF_MODE_HTTP, "the listener");
-	ok(l->nroutes == 4 && l->route[0].match == CONF_MATCH_HOST && l->route[2].match == CONF_MATCH_PATH && l->route[0].pool == 0 &&
-	    l->route[1].pool == 1 && l->route[2].value_size == 8, "routes");
-	is_str(l->route[0].value, "*.example.org", "hosts in lower case");
+	    l->max_head == 1024 && !l->splice && l->http.forwarded_for == CONF_FORWARDED_OFF && l->pool == 1 && l->mode == CONF_MODE_HTTP, "the listener");
+	ok(l->nroutes == 4 && l->route[0].host && !l->route[0].path && l->route[2].path && !l->route[2].host && l->route[0].pool == 0 &&
+	    l->route[1].pool == 1 && l->route[2].path_size == 8, "routes");
+	is_str(l->route[0].host, "*.example.org", "hosts in lower case");
 	p = &c->pool[0];
 	ok(p->check.kind == CONF_CHECK_HTTP && p->check.interval_ns == 4 * CONF_SECOND && p->check.timeout_ns == 3 * CONF_SECOND &&
 	    p->check.down_interval_ns == CONF_SECOND && p->check.requests == 100 && p->check.rise == 2 && p->check.fall == 3, "the check");
@@ -261,7 +323,7 @@ struct bad {
 static const struct bad bads[] = {
 	{ "", "F:1:1: there is nothing to listen on; expected a block listen NAME {\n" },
 	{ "wokers 4\n" POOL LISTEN, "F:1:1: unknown directive \"wokers\" outside of blocks; did you mean \"workers\"?\n" },
-	{ "qqq 4\n" POOL LISTEN, "F:1:1: unknown directive \"qqq\" outside of blocks; expected workers, max-servers, pool, listen, "
+	{ "qqq 4\n" POOL LISTEN, "F:1:1: unknown directive \"qqq\" outside of blocks; expected workers, max-servers, pool, listen, error-file, "
 	    "user, group, pid, log, error-status, max-connections, grace-timeout, drain-timeout or hang-timeout\n" },
 	{ POOL LISTEN "workers 0\n", "F:8:9: \"0\" is out of range; expected a number from 1 to 64 or auto\n" },
 	{ POOL LISTEN "workers 65\n", "F:8:9: \"65\" is out of range; expected a number from 1 to 64 or auto\n" },
@@ -301,7 +363,7 @@ static const struct bad bads[] = {
 	{ "pool p {\nserver a 1\n" LISTEN,
 	    "F:3:1: \"listen\" begins inside a block; expected \"}\" before it, to close the block of line 1\n" },
 	{ POOL LISTEN "backend x {\nserver a 1\nfoo {\n}\n}\n", "F:8:1: unknown directive \"backend\" outside of blocks; expected workers, "
-	    "max-servers, pool, listen, user, group, pid, log, error-status, max-connections, grace-timeout, drain-timeout or hang-timeout\n" },
+	    "max-servers, pool, listen, error-file, user, group, pid, log, error-status, max-connections, grace-timeout, drain-timeout or hang-timeout\n" },
 	{ "bind *:80\n" POOL LISTEN, "F:1:1: \"bind\" stands outside of blocks; expected it in a listener\n" },
 	{ "pool p {\nserver a 8080\nmode tcp\n}\n" LISTEN, "F:3:1: \"mode\" stands in a pool; expected it in a listener\n" },
 	{ "pool p {\nserver a 8080\nworkers 3\n}\n" LISTEN, "F:3:1: \"workers\" stands in a pool; expected it outside of blocks\n" },
@@ -425,17 +487,19 @@ static const struct bad bads[] = {
 	{ POOL "listen l {\nbind *:80\nto p\nto p\n}\n", "F:7:1: \"to\" again; expected it once, it is already on line 6\n" },
 	{ POOL "listen l {\nbind *:80\nto p\nmode udp\n}\n", "F:7:6: \"udp\" is not known; expected http or tcp\n" },
 	{ POOL "listen l {\nbind *:80\nto p\nmode tcp\nroute path / to p\n}\n",
-	    "F:8:12: a route in mode tcp, which does not read requests; expected mode http\n" },
-	{ POOL "listen l {\nbind *:80\nto p\nroute header x to p\n}\n", "F:7:7: \"header\" is nothing to route by; expected host or path\n" },
+	    "F:8:7: a route in mode tcp, which does not read requests; expected mode http\n" },
+	{ POOL "listen l {\nbind *:80\nto p\nroute cookie x to p\n}\n", "F:7:7: \"cookie\" is nothing to route by; expected host, path, method, "
+	    "header, to, redirect or answer\n" },
 	{ POOL "listen l {\nbind *:80\nto p\nroute path x to p\n}\n", "F:7:12: \"x\" is not the beginning of a path; expected \"/\" and at most "
 	    "999 printable characters, no blank, \"?\" or \"#\"\n" },
 	{ POOL "listen l {\nbind *:80\nto p\nroute host a*.b to p\n}\n",
 	    "F:7:12: \"a*.b\" is not a host name; expected a name such as www.example.org, or *.example.org\n" },
-	{ POOL "listen l {\nbind *:80\nto p\nroute host a.b at p\n}\n", "F:7:16: \"at\" is in the wrong place; expected route host HOST to POOL "
-	    "or route path PREFIX to POOL\n" },
-	{ POOL "listen l {\nbind *:80\nto p\nroute host *.b.c to p\nroute host a.B.C to p\n}\n", "F:8:12: this route is never taken, the one "
+	{ POOL "listen l {\nbind *:80\nto p\nroute host a.b methd p\n}\n", "F:7:16: \"methd\" is nothing to route by; did you mean \"method\"?\n" },
+	{ POOL "listen l {\nbind *:80\nto p\nroute host a.b\n}\n", "F:7:15: the line ends too early; expected route CONDITION ... to POOL, "
+	    "redirect STATUS TARGET or answer STATUS [FILE]\n" },
+	{ POOL "listen l {\nbind *:80\nto p\nroute host *.b.c to p\nroute host a.B.C to p\n}\n", "F:8:7: this route is never taken, the one "
 	    "of line 7 takes everything first; expected the more special one first\n" },
-	{ POOL "listen l {\nbind *:80\nto p\nroute path /a to p\nroute path /ab to p\n}\n", "F:8:12: this route is never taken, the one "
+	{ POOL "listen l {\nbind *:80\nto p\nroute path /a to p\nroute path /a/b to p\n}\n", "F:8:7: this route is never taken, the one "
 	    "of line 7 takes everything first; expected the more special one first\n" },
 	{ POOL "listen l {\nbind *:80\nto p\nmax-head 17k\n}\n",
 	    "F:7:10: \"17k\" is out of range; expected a size from 1k to 16k (bytes, or with k, m or g)\n" },

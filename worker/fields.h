@@ -1,0 +1,48 @@
+/*
+ * What is changed in heads on their way through: fields that tell of the client, the request's id, and
+ * those that the configuration edits.
+ */
+#ifndef WORKER_FIELDS_H
+#define WORKER_FIELDS_H
+
+#include "http/forward.h"
+#include "worker/exchange.h"
+
+#define FIELDS_ID_MAX 128	/* bytes of a request id that is passed on */
+#define FIELDS_HOST_MAX 255	/* of a host in a value */
+
+/* Of a request, kept for its answer: see exchange.notes. */
+struct fields_notes {
+	uint8_t id_size, host_size;
+	char id[FIELDS_ID_MAX];
+	char host[FIELDS_HOST_MAX];
+};
+
+/* Room for the texts that an edit points to; lives as long as it. */
+struct fields_room {
+	struct http_values values;
+	char client[64];
+	char forwarded[384];
+};
+
+/* Start-up only. */
+void fields_init(void);
+
+/*
+ * Prepares the edit of the request in `h`, whose bytes are at `at`: fields that go are marked in h. Takes
+ * x->notes when the answer or the log will want them. 0, or -1: out of memory.
+ */
+int fields_request(struct exchange *x, struct http_head *h, const char *at, struct http_request_edit *e,
+    struct fields_room *room);
+/* The same for the final head of an answer. */
+void fields_response(struct exchange *x, struct http_head *h, const char *at, struct http_response_edit *e,
+    struct fields_room *room);
+/* The exchange is over. */
+void fields_end(struct exchange *x);
+
+/* Does the listener believe what this client says of others? */
+bool fields_trusted(const struct conf_trust *t, uint8_t family, const uint8_t *peer);
+/* Element of a Forwarded field, RFC 7239; client: address, or empty. Returns its size. */
+size_t fields_forwarded(char *out, size_t room, struct http_text client, struct http_text host, const char *proto);
+
+#endif
