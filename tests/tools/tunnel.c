@@ -134,6 +134,8 @@ int main(int argc, char **argv)
 	size_t n = 1;
 	long last = 2000, now;
 	unsigned long window = 200000, bytes = 0, count[4] = { 0 };
+	static struct tunnel *t;	/* static: still in hand at every way out */
+	static struct pollfd *p;
 	const char *path = NULL;
 	int opt;
 
@@ -147,8 +149,8 @@ int main(int argc, char **argv)
 		}
 	if (optind != argc - 1 || n == 0)
 		return 2;
-	struct tunnel *t = calloc(n, sizeof *t);
-	struct pollfd *p = calloc(n, sizeof *p);
+	t = calloc(n, sizeof *t);
+	p = calloc(n, sizeof *p);
 	if (t == NULL || p == NULL)
 		return 2;
 	srand(7);
