@@ -29,6 +29,7 @@
  *	               clients[max_listeners]   uint32_t, gauge: connections held of each listener
  *	               queue[max_pools]         struct shm_queue
  *	               cell[max_servers]        struct shm_load
+ *	               learn[max_servers]       struct shm_learn
  *
  * Column 0 belongs to the supervisor: when a worker is gone, its counters are added there and its
  * own column is cleared, so sums over all columns stay true for ever.
@@ -43,7 +44,7 @@
 #include <stdint.h>
 
 #define SHM_MAGIC	UINT64_C(0x4c42414c414e4345)	/* "LBALANCE" */
-#define SHM_LAYOUT	2	/* raised whenever a field moves, changes its meaning, or goes */
+#define SHM_LAYOUT	3	/* raised whenever a field moves, changes its meaning, or goes */
 #define SHM_LINE	64	/* bytes; the unit in which processors fight over memory */
 
 #define SHM_NAME_MAX	64	/* bytes of a name, the final NUL included */
@@ -121,6 +122,7 @@ struct shm_instance {
 	uint64_t clients_offset;
 	uint64_t queue_offset;
 	uint64_t cell_offset;
+	uint64_t learn_offset;
 	char version[SHM_NAME_MAX];	/* of the program that made the table */
 	char instance[SHM_NAME_MAX];	/* the name people know it by */
 	char control[SHM_PATH_MAX];	/* of the control socket; empty: none. S, right after the table was made */
@@ -278,6 +280,20 @@ struct shm_load {
 	_Atomic uint64_t latency[SHM_LATENCY_BUCKETS];
 };
 
+/*
+ * What one worker has learned of one server from traffic, for `balance adaptive`; balance/learn.h
+ * reads and writes it. W (column 0: S). "x | y": two floats in a word, x in the first four bytes.
+ */
+struct shm_learn {
+	alignas(SHM_LINE) _Atomic uint64_t waiting;	/* gauge: bits 44..63 requests without an answer, 0..43 the sum of
+					 * the times at which they were asked, in 2^14 ns of CLOCK_MONOTONIC */
+	_Atomic uint64_t latency;	/* sum of the last answers' times, us | answers in it; both wear off */
+	_Atomic uint64_t errors;	/* errors | requests that ended; both wear off */
+	_Atomic uint64_t trouble;	/* longest surprise, us | errors without a good answer in between */
+	_Atomic uint64_t at_ns;		/* as of when; 0: nothing is known */
+};
+
+_Static_assert(sizeof(struct shm_learn) == SHM_LINE, "byte map");
 _Static_assert(sizeof(struct shm_instance) % SHM_LINE == 0, "rows start on a cache line");
 _Static_assert(sizeof(struct shm_worker) == 2 * SHM_LINE, "byte map");
 _Static_assert(sizeof(struct shm_listener) == 2 * SHM_LINE, "byte map");

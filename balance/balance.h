@@ -7,7 +7,10 @@
 #ifndef BALANCE_BALANCE_H
 #define BALANCE_BALANCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "balance/learn.h"
 
 /* Which columns an algorithm reads: the caller gathers only these. */
 enum balance_need {
@@ -15,6 +18,15 @@ enum balance_need {
 	BALANCE_ENTRIES = 2,	/* entries and errors */
 	BALANCE_TURNS = 4,
 	BALANCE_KEY = 8,	/* key and maglev */
+	BALANCE_LEARNED = 16,	/* look */
+};
+
+/* All that there is to know of one server, for an algorithm that asks for some servers only. */
+struct balance_look {
+	uint32_t inflight;
+	uint32_t weight;
+	float ramp;		/* 0..1: how far its slow start has got */
+	struct learned learned;
 };
 
 struct maglev;
@@ -33,6 +45,9 @@ struct balance_view {
 	const uint64_t *turns;		/* dispatched ever, plus what it was given on joining late */
 	uint64_t key;			/* hash of what the choice goes by (hash.h) */
 	const struct maglev *maglev;	/* of the pool */
+	/* Server i as it is now; false: not usable. NULL: usable, weight and inflight say it all. */
+	bool (*look)(void *arg, uint32_t i, struct balance_look *k);
+	void *look_arg;
 	uint64_t *rng;			/* for choices by lot; state of balance_draw(), never 0; belongs to the caller */
 };
 
@@ -50,6 +65,7 @@ extern const struct balance_algorithm balance_least_connections;
 extern const struct balance_algorithm balance_round_robin;
 extern const struct balance_algorithm balance_random;
 extern const struct balance_algorithm balance_hash;
+extern const struct balance_algorithm balance_adaptive;
 
 /* By name; NULL: no such algorithm. */
 const struct balance_algorithm *balance_find(const char *name);

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "balance/learn.h"
+
 static uint64_t lines(uint64_t bytes)
 {
 	return (bytes + SHM_LINE - 1) / SHM_LINE * SHM_LINE;
@@ -48,6 +50,8 @@ static void lay_out(struct shm_instance *h, struct table_size size)
 	in_column += size.pools * sizeof(struct shm_queue);
 	h->cell_offset = in_column;
 	in_column += size.servers * sizeof(struct shm_load);
+	h->learn_offset = in_column;
+	in_column += size.servers * sizeof(struct shm_learn);
 	h->load_stride = in_column;
 	h->size = at + size.workers * in_column;
 }
@@ -71,6 +75,7 @@ static void point(struct table *t, void *base, size_t size)
 	t->clients_offset = h->clients_offset;
 	t->queue_offset = h->queue_offset;
 	t->cell_offset = h->cell_offset;
+	t->learn_offset = h->learn_offset;
 	t->max_workers = h->max_workers;
 	t->max_pools = h->max_pools;
 	t->max_servers = h->max_servers;
@@ -327,6 +332,7 @@ void table_fold(struct table *t, uint32_t slot)
 			atomic_store_explicit(kept, ((atomic_load_explicit(kept, memory_order_relaxed) >> 8) +
 			    (passive >> 8)) << 8 | (passive & 0xff), memory_order_relaxed);
 		add_cell((_Atomic uint64_t *)&table_cell(t, 0)[i], (const _Atomic uint64_t *)cell);
+		learn_fold(&table_learn(t, 0)[i], &table_learn(t, slot)[i]);
 	}
 	for (uint32_t i = 0; i < npools; i++)
 		add_queue(&table_queue(t, 0)[i], &table_queue(t, slot)[i]);
@@ -336,6 +342,7 @@ void table_fold(struct table *t, uint32_t slot)
 	memset((void *)table_passive(t, slot), 0, n * sizeof(uint32_t));
 	memset((void *)table_dispatched(t, slot), 0, n * sizeof(uint64_t));
 	memset((void *)table_cell(t, slot), 0, n * sizeof(struct shm_load));
+	memset((void *)table_learn(t, slot), 0, n * sizeof(struct shm_learn));
 	atomic_store_explicit(w, atomic_load_explicit(w, memory_order_relaxed) & ~(UINT64_C(1) << (slot % 64)),
 	    memory_order_release);
 	atomic_store_explicit(seq, atomic_load_explicit(seq, memory_order_relaxed) + 1, memory_order_release);
@@ -351,6 +358,7 @@ void table_clear_server(struct table *t, uint32_t server)
 		atomic_store_explicit(&table_passive(t, s)[server], 0, memory_order_relaxed);
 		atomic_store_explicit(&table_dispatched(t, s)[server], 0, memory_order_relaxed);
 		memset((void *)&table_cell(t, s)[server], 0, sizeof(struct shm_load));
+		memset((void *)&table_learn(t, s)[server], 0, sizeof(struct shm_learn));
 	}
 	memset((void *)&t->health[server], 0, sizeof t->health[server]);
 }

@@ -22,7 +22,7 @@ struct table {
 	struct shm_listener *listener;	/* [max_listeners] */
 	char *load;			/* columns; use the functions below */
 	size_t load_stride;
-	size_t inflight_offset, passive_offset, dispatched_offset, clients_offset, queue_offset, cell_offset;
+	size_t inflight_offset, passive_offset, dispatched_offset, clients_offset, queue_offset, cell_offset, learn_offset;
 	uint32_t max_workers, max_pools, max_servers, max_listeners;
 	size_t size;
 	char name[SHM_NAME_MAX];	/* of the object, "/loadbalancer.PID" */
@@ -71,6 +71,11 @@ static inline struct shm_queue *table_queue(const struct table *t, uint32_t slot
 static inline struct shm_load *table_cell(const struct table *t, uint32_t slot)
 {
 	return (struct shm_load *)(void *)(t->load + slot * t->load_stride + t->cell_offset);
+}
+
+static inline struct shm_learn *table_learn(const struct table *t, uint32_t slot)
+{
+	return (struct shm_learn *)(void *)(t->load + slot * t->load_stride + t->learn_offset);
 }
 
 /*

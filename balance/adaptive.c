@@ -1,0 +1,154 @@
+/*
+ * adaptive: the server that will probably answer first, as far as traffic has shown.
+ *
+ * Among the candidates the lowest cost is taken, ties by lot, by weight:
+ *
+ *	          (in flight + 1)   expected answer time
+ *	cost  =   --------------- * -------------------- * errors
+ *	           weight * ramp         usual one
+ *
+ * - In flight is exact over all workers, connections under way included.
+ * - The expected answer time is the server's mean over its last answers, or its latest peak if that is more, and on
+ *   top a quarter of the time that its unanswered requests have waited by now. A server that hangs
+ *   so becomes expensive while it hangs, before it has answered anything late.
+ *   The mean counts by its evidence; as that wears off it moves to what is usual in the pool, and the
+ *   server is tried again with one request, whose age then speaks for itself.
+ *   Anything up to NEAR times the usual is alike: means of a few answers differ by as much by chance, and
+ *   following chance would crowd servers for nothing. Between equals the least loaded is best.
+ * - Errors in a row count fourfold each. An error rate counts against that of the other candidates: if all
+ *   fail alike, it is not the server. An error's own speed is never learned as speed.
+ * - ramp is how far a server that has just come up has got: it begins with a tenth of its weight.
+ *
+ * Up to ALL servers are all looked at; of more, SAMPLE by lot: the best of eight of a thousand is nearly
+ * as good as the best of all (Mitzenmacher 2001), costs the same for any number, and balancers that
+ * know nothing of each other do not all run to the same server.
+ *
+ * Cost as a product, and the peak, are from Finagle's peak EWMA; requests in flight first and latency
+ * among those is Prequal's order (Wydrowski et al., NSDI 2024), which the dead zone gives here.
+ */
+#include <stddef.h>
+
+#include "balance/balance.h"
+
+#define ALL		16	/* pools up to this size are looked at as a whole */
+#define SAMPLE		8
+#define NEAR		1.5f
+#define PRIOR		0.5f	/* answers that the pool's usual time counts for */
+#define AGE_SHARE	0.25f
+#define RATE_FLOOR	0.01f	/* error rates below this are none */
+#define USUAL_US	1000.0f	/* while nothing at all is known */
+
+struct candidate {
+	uint32_t i;
+	struct balance_look k;
+};
+
+/* Without a look there are the plain columns, and nothing is learned. */
+static int look(const struct balance_view *v, uint32_t i, struct balance_look *k)
+{
+	if (v->look)
+		return v->look(v->look_arg, i, k) && k->weight;
+	*k = (struct balance_look){ .weight = v->weight[i], .inflight = v->inflight[i], .ramp = 1 };
+	return balance_usable(v, i);
+}
+
+/* Fills c, at least one if there is any; returns how many. */
+static unsigned gather(const struct balance_view *v, struct candidate *c)
+{
+	unsigned found = 0;
+
+	if (v->n > ALL) {
+		for (unsigned draw = 0; draw < 2 * SAMPLE && found < SAMPLE; draw++) {
+			c[found].i = (uint32_t)balance_below(v->rng, v->n);
+			found += look(v, c[found].i, &c[found].k) != 0;
+		}
+		if (found >= SAMPLE / 2)
+			return found;
+	}
+	/* All of a small pool; of a large one that is mostly out, those that come next. */
+	uint32_t from = v->n > ALL ? (uint32_t)balance_below(v->rng, v->n) : 0;
+
+	for (uint32_t n = 0; n < v->n && found < ALL; n++) {
+		c[found].i = from + n < v->n ? from + n : from + n - v->n;
+		found += look(v, c[found].i, &c[found].k) != 0;
+	}
+	return found;
+}
+
+static float larger(float a, float b)
+{
+	return a > b ? a : b;
+}
+
+/* The usual answer time: harmonic, so that slow ones hardly move it. */
+static float usual(const struct candidate *c, unsigned n)
+{
+	float speed = 0, known = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct learned *l = &c[i].k.learned;
+		float weight = l->answers / (l->answers + PRIOR);
+
+		if (l->answers <= 0)
+			continue;
+		known += weight;
+		speed += weight / larger(larger(l->sum_us / l->answers, l->peak_us), 1);
+	}
+	return known > 0.01f ? known / speed : USUAL_US;
+}
+
+/* 4^x for 0 <= x, by chords. */
+static float fourfold(float x)
+{
+	float f = 1;
+
+	for (; x >= 1; x -= 1)
+		f *= 4;
+	return f * (1 + 3 * x);
+}
+
+static float cost(const struct balance_look *k, float usual_us, float errors, float ends)
+{
+	const struct learned *l = &k->learned;
+	float mean = (l->sum_us + PRIOR * usual_us) / (l->answers + PRIOR);
+	float time = larger(larger(mean, l->peak_us), NEAR * usual_us) + AGE_SHARE * l->age_us;
+	float mine = l->errors / (l->ends + 1), others = (errors - l->errors) / (ends - l->ends + 1);
+	float rate = (mine + RATE_FLOOR) / (others + RATE_FLOOR) / 2;
+	float blame = larger(rate * rate, 1) * fourfold(l->streak);
+
+	return ((float)k->inflight + 1) * time * blame / ((float)k->weight * larger(k->ramp, 0.1f));
+}
+
+static int pick(const struct balance_view *v)
+{
+	struct candidate c[ALL];
+	unsigned n = gather(v, c);
+	float usual_us = usual(c, n), errors = 0, ends = 0, least = 0;
+	uint64_t weights = 0;
+	int best = -1;
+
+	for (unsigned i = 0; i < n; i++) {
+		errors += c[i].k.learned.errors;
+		ends += c[i].k.learned.ends;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		float mine = cost(&c[i].k, usual_us, errors, ends);
+
+		if (best >= 0 && mine > least)
+			continue;
+		if (best < 0 || mine < least)
+			weights = 0;
+		weights += c[i].k.weight;
+		/* among equals each stays with the chance that its weight gives it */
+		if (weights == c[i].k.weight || balance_below(v->rng, weights) < c[i].k.weight)
+			best = (int)c[i].i;
+		least = mine;
+	}
+	return best;
+}
+
+const struct balance_algorithm balance_adaptive = {
+	.name = "adaptive",
+	.needs = BALANCE_INFLIGHT | BALANCE_LEARNED,
+	.pick = pick,
+};

@@ -1,0 +1,52 @@
+/*
+ * What traffic teaches about a server: how long it takes to answer, how long it has kept silent, how
+ * often it fails. Each worker writes its own record for each server (struct shm_learn); who chooses
+ * adds the records of all workers together. Pure: the caller has the clock.
+ *
+ * Everything wears off with time, so that what was bad is tried again: a mean, its weight and the
+ * count of errors by half in LEARN_HALF_NS, a peak the same, a streak of errors in twice that.
+ *
+ *	waiting   requests without an answer yet, and the sum of their ages, exact at every moment: a
+ *	          server that has gone silent shows at once, not when its first answer comes
+ *	latency   moving mean of good answers, of about LEARN_ANSWERS; one beyond LEARN_PEAK times the mean
+ *	          counts as that much
+ *	peak      the longest of those beyond; each ordinary answer takes three quarters off
+ *	errors    5xx, resets, timeouts, refused connections; how fast they came is never counted as speed
+ *	streak    errors without a good answer in between
+ */
+#ifndef BALANCE_LEARN_H
+#define BALANCE_LEARN_H
+
+#include <stdint.h>
+
+#include "shm_stats.h"
+
+#define LEARN_HALF_NS	UINT64_C(4000000000)
+#define LEARN_ANSWERS	16.0f
+#define LEARN_PEAK	8.0f
+#define LEARN_STREAK	6.0f	/* longest that counts */
+
+/* The sum over workers, as of one moment. */
+struct learned {
+	float waiting;		/* requests */
+	float age_us;		/* of all of them together */
+	float sum_us, answers;	/* sum_us / answers: the mean */
+	float errors, ends;	/* errors among so many requests that ended */
+	float peak_us;		/* the highest of all workers' */
+	float streak;
+};
+
+/* One writer each. asked_ns: when the request was given to the server, the same in both calls. */
+void learn_asked(struct shm_learn *l, uint64_t asked_ns);
+void learn_left(struct shm_learn *l, uint64_t asked_ns);
+/* A good answer began; it failed, after so long; nobody knows, because the client left. */
+void learn_answer(struct shm_learn *l, uint64_t now_ns, uint64_t took_ns);
+void learn_error(struct shm_learn *l, uint64_t now_ns, uint64_t took_ns);
+void learn_gone(struct shm_learn *l, uint64_t now_ns, uint64_t waited_ns);
+
+/* Adds a record to *sum. What was learned before since_ns (the server's last start) does not count. */
+void learn_add(const struct shm_learn *l, uint64_t now_ns, uint64_t since_ns, struct learned *sum);
+/* Adds a record that has no writer any more to another one; its waiting requests go. */
+void learn_fold(struct shm_learn *to, const struct shm_learn *from);
+
+#endif
