@@ -8,6 +8,7 @@
 
 #include "conf/default.h"
 #include "conf/near.h"
+#include "conf/parse_sni.h"
 #include "conf/parse_route.h"
 
 void check_pool(struct parse *p, struct conf_pool *pool)
@@ -92,6 +93,7 @@ void check_listener(struct parse *p, struct conf_listener *l)
 		    "a route in mode tcp, which does not read requests; expected mode http");
 	if (l->mode == CONF_MODE_TCP)
 		check_http_only(p);
+	parse_sni_check(p, l);
 	check_routes(p, l);
 	check_http(p, l);
 }
@@ -155,6 +157,14 @@ void check_bind(struct parse *p, const struct conf_listener *l, unsigned column)
 	}
 }
 
+/* Where the index of the pool belongs. */
+static unsigned *check_referred(const struct conf *c, const struct parse_reference *r)
+{
+	struct conf_listener *l = &c->listener[r->listener];
+
+	return r->route < 0 ? &l->pool : r->sni ? &l->sni[r->route].pool : &l->route[r->route].pool;
+}
+
 static void check_reference(struct parse *p, const struct parse_reference *r)
 {
 	char word[DIAG_QUOTE_MAX];
@@ -167,8 +177,7 @@ static void check_reference(struct parse *p, const struct parse_reference *r)
 		if (!c->pool[i].name)
 			continue;
 		if (strcmp(c->pool[i].name, r->name) == 0) {
-			struct conf_listener *l = &c->listener[r->listener];
-			*(r->route < 0 ? &l->pool : &l->route[r->route].pool) = i;
+			*check_referred(c, r) = i;
 			return;
 		}
 		near_try(&near, c->pool[i].name);
@@ -191,7 +200,7 @@ static void check_places(struct parse *p)
 
 	for (i = 0; i < p->nrefs; i++) {
 		const struct conf_listener *l = &c->listener[p->ref[i].listener];
-		const struct conf_pool *pool = p->ref[i].route < 0 ? &c->pool[l->pool] : &c->pool[l->route[p->ref[i].route].pool];
+		const struct conf_pool *pool = &c->pool[*check_referred(c, &p->ref[i])];
 		bool hash = strcmp(pool->balance, words_balance[WORDS_HASH]) == 0 && pool->hash != CONF_HASH_SOURCE;
 
 		if (l->mode == CONF_MODE_TCP && (hash || pool->sticky.cookie))

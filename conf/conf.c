@@ -118,6 +118,9 @@ static void conf_free_listener(struct conf_listener *l)
 
 	for (i = 0; i < l->nbinds; i++)
 		free(l->bind[i].text);
+	for (i = 0; i < l->nsnis; i++)
+		free(l->sni[i].name);
+	free(l->sni);
 	for (i = 0; i < l->nroutes; i++)
 		parse_route_free(&l->route[i]);
 	parse_fields_free_edits(&l->http.request);

@@ -23,6 +23,9 @@
 
 enum conf_mode { CONF_MODE_HTTP = 0, CONF_MODE_TCP };
 
+/* The PROXY protocol; bits, the same as of enum proxy_header_version. */
+enum conf_proxy { CONF_PROXY_OFF, CONF_PROXY_V1, CONF_PROXY_V2, CONF_PROXY_ANY };
+
 enum conf_check_kind {
 	CONF_CHECK_SEED,	/* "<errors>\n<entries>" */
 	CONF_CHECK_HTTP,	/* any 2xx or 3xx */
@@ -88,6 +91,7 @@ struct conf_pool {
 	unsigned retry_budget;		/* per cent of requests; UINT_MAX: no limit, as with the command line; 20 in a file */
 	unsigned queue;			/* requests that may wait while all servers are at maxconn; 1000 */
 	uint64_t queue_timeout_ns;	/* and how long; 5 s */
+	enum conf_proxy send_proxy;	/* off, V1, V2: the header that connections to servers begin with; off */
 	uint64_t connect_timeout_ns;	/* 5 s with the command line, 3 s in a file */
 	uint64_t answer_timeout_ns;	/* request sent to first byte of the answer; 5 s with the command line, 60 s in a file */
 	uint64_t stall_timeout_ns;	/* no progress in the middle of an answer; 60 s */
@@ -103,6 +107,14 @@ struct conf_bind {
 	bool optional;			/* IPv6 half of "all addresses": left out where the kernel has none */
 	int fd;				/* set by the supervisor; -1 until open */
 	int line;			/* for messages when it cannot be opened */
+};
+
+/* mode tcp: where a TLS connection goes by the name that its client asks for. */
+struct conf_sni {
+	char *name;			/* lower case; a leading "*." stands for one or more labels */
+	size_t size;
+	unsigned pool;			/* index */
+	unsigned line;			/* for messages */
 };
 
 struct conf_listener {
@@ -124,6 +136,10 @@ struct conf_listener {
 	uint32_t row;			/* in the table; set by the supervisor */
 	uint64_t max_body;		/* of a request; UINT64_MAX: no limit */
 	size_t max_head;		/* of a request; 15 KiB: 16 less room for what is added; range 1k..16k */
+	enum conf_proxy accept_proxy;	/* a PROXY header comes first, of this version, or the connection is closed; off */
+	struct conf_sni *sni;		/* the first that matches is taken */
+	unsigned nsnis;
+	bool sni_required;		/* mode tcp: what has no ClientHello with a name is closed, not given to `pool`; false */
 	bool splice;			/* move large bodies and tcp with splice(2); true */
 	struct conf_http http;
 };

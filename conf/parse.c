@@ -11,6 +11,7 @@
 #include "conf/parse_listen.h"
 #include "conf/parse_place.h"
 #include "conf/parse_pool.h"
+#include "conf/parse_sni.h"
 #include "conf/parse_route.h"
 #include "conf/value.h"
 
@@ -348,6 +349,8 @@ static void parse_listen_directive(struct parse *p, int n)
 		parse_listen_bind(p, l);
 	else if (n == WORDS_LISTEN_TO)
 		parse_listen_to(p);
+	else if (n == WORDS_LISTEN_ROUTE && parse_sni_is(p))
+		parse_sni_route(p, l);
 	else if (n == WORDS_LISTEN_ROUTE)
 		parse_route(p, l);
 	else if (n == WORDS_LISTEN_REQUEST_FIELD || n == WORDS_LISTEN_RESPONSE_FIELD)

@@ -23,6 +23,7 @@ struct parse_position { unsigned line, column; };
 struct parse_reference {
 	unsigned listener;
 	int route;			/* index, -1: `to` of the listener itself */
+	bool sni;			/* index among the routes by SNI */
 	char *name;			/* in the buffer */
 	struct parse_position at;
 };

@@ -276,6 +276,8 @@ static void print_listener(FILE *out, const struct conf *c, const struct conf_li
 		fputs(l->bind[i].optional ? " optional\n" : "\n", out);
 	}
 	print_table(out, words_listen, l, "\t");
+	for (i = 0; i < l->nsnis; i++)
+		fprintf(out, "\troute sni %s to %s\n", l->sni[i].name, c->pool[l->sni[i].pool].name);
 	if (l->mode == CONF_MODE_HTTP)
 		print_trust(out, &l->http.trust);
 	print_edits(out, "request-field", &l->http.request);

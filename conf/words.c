@@ -50,6 +50,13 @@ static const char *const words_forwarded[] = {
 	[CONF_FORWARDED_KEEP] = "keep", [CONF_FORWARDED_ON] = "on", NULL
 };
 static const char *const words_schemes[] = { [CONF_SCHEME_HTTP] = "http", [CONF_SCHEME_HTTPS] = "https", NULL };
+static const char *const words_accept_proxy[] = {
+	[CONF_PROXY_OFF] = "off", [CONF_PROXY_V1] = "v1", [CONF_PROXY_V2] = "v2", [CONF_PROXY_ANY] = "any", NULL
+};
+static const char *const words_send_proxy[] = {
+	[CONF_PROXY_OFF] = "off", [CONF_PROXY_V1] = "v1", [CONF_PROXY_V2] = "v2", NULL
+};
+static const char *const words_no_sni[] = { "default", "refuse", NULL };
 static const char *const words_off_on[] = { "off", "on", NULL };
 static const char *const words_error_status[] = { "standard", "500", NULL };
 
@@ -91,6 +98,7 @@ const struct words_entry words_pool[] = {
 	{ "retry-budget", WORDS_PERCENT, AT(conf_pool, retry_budget), 0, 1000, "unlimited", UINT32_MAX, NULL, NULL },
 	UINT("queue", conf_pool, queue, 0, 1000000),
 	TIME("queue-timeout", conf_pool, queue_timeout_ns, CONF_MS, HOUR),
+	ONE_OF("send-proxy", WORDS_ENUM, conf_pool, send_proxy, words_send_proxy),
 	TIME("connect-timeout", conf_pool, connect_timeout_ns, CONF_MS, DAY),
 	TIME("answer-timeout", conf_pool, answer_timeout_ns, CONF_MS, DAY),
 	TIME("stall-timeout", conf_pool, stall_timeout_ns, CONF_MS, DAY),
@@ -120,6 +128,8 @@ const struct words_entry words_listen[] = {
 	{ "max-connections", WORDS_UINT, AT(conf_listener, max_connections), 1, 10000000, "unlimited", UINT32_MAX, NULL, NULL },
 	{ "max-body", WORDS_SIZE64, AT(conf_listener, max_body), 0, UINT64_C(1) << 50, "unlimited", UINT64_MAX, NULL, NULL },
 	{ "max-head", WORDS_SIZE, AT(conf_listener, max_head), KIB, 16 * KIB, NULL, 0, NULL, NULL },
+	ONE_OF("accept-proxy", WORDS_ENUM, conf_listener, accept_proxy, words_accept_proxy),
+	ONE_OF("no-sni", WORDS_BOOL, conf_listener, sni_required, words_no_sni),
 	ONE_OF("splice", WORDS_BOOL, conf_listener, splice, words_off_on),
 	UINT("max-fields", conf_listener, http.max_fields, 1, HTTP_FIELDS_MAX),
 	{ "max-requests", WORDS_UINT, AT(conf_listener, http.max_requests), 1, 1000000000, "unlimited", UINT32_MAX, NULL, NULL },

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "health/answer.h"
+#include "http/proxy_header.h"
 #include "os/sock.h"
 
 #define KNOCK_AGAIN_NS (10 * CONF_MS)
@@ -133,6 +134,11 @@ static void on_connected(struct probe *p)
 	}
 	p->connected = true;
 	if (p->question->kind == CONF_CHECK_TCP) {
+		/* The connection is proof enough; the header, where there is one, only keeps a server's log clean. */
+		if (p->question->size && send(p->fd.fd, p->question->text, p->question->size, MSG_NOSIGNAL) < 0) {
+			end(p, SHM_OUT_SEND_FAILED);
+			return;
+		}
 		end(p, SHM_OUT_OK);
 		return;
 	}
@@ -187,15 +193,27 @@ static void on_deadline(struct timer *t)
 	end(p, p->connected ? SHM_OUT_ANSWER_TIMEOUT : SHM_OUT_CONNECT_TIMEOUT);
 }
 
-int probe_question(struct probe_question *q, const struct conf_check *check, const struct conf_server *c)
+/* A server that wants a PROXY header gets one that says: this is the proxy itself. */
+static void write_proxy_header(FILE *f, enum conf_proxy version)
 {
+	struct proxy_header local = { .local = true };
+	char text[PROXY_HEADER_WRITE_MAX];
+
+	if (version != CONF_PROXY_OFF)
+		fwrite(text, 1, proxy_header_write(text, version, &local), f);
+}
+
+int probe_question(struct probe_question *q, const struct conf_pool *pool, const struct conf_server *c)
+{
+	const struct conf_check *check = &pool->check;
+	bool http = check->kind == CONF_CHECK_SEED || check->kind == CONF_CHECK_HTTP;
 	char host[300], *text = NULL;
 	size_t size = 0;
 	FILE *f;
 
 	q->kind = check->kind;
 	q->timeout_ns = check->timeout_ns;
-	if (check->kind != CONF_CHECK_SEED && check->kind != CONF_CHECK_HTTP)
+	if (!http && pool->send_proxy == CONF_PROXY_OFF)
 		return 0;
 	if (!c->host)
 		snprintf(host, sizeof host, "localhost");	/* a unix socket has no name that HTTP knows */
@@ -206,8 +224,10 @@ int probe_question(struct probe_question *q, const struct conf_check *check, con
 	f = open_memstream(&text, &size);
 	if (!f)
 		return -1;
-	fprintf(f, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: loadbalancer-health\r\nConnection: close\r\n\r\n",
-	    check->path, host);
+	write_proxy_header(f, pool->send_proxy);
+	if (http)
+		fprintf(f, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: loadbalancer-health\r\nConnection: close\r\n\r\n",
+		    check->path, host);
 	if (fclose(f) != 0) {
 		free(text);
 		return -1;

@@ -18,13 +18,13 @@ typedef void probe_done(struct probe *p);
 /* What is asked, of whom; the caller's, and untouched until the probe has ended. */
 struct probe_question {
 	enum conf_check_kind kind;	/* not CONF_CHECK_NONE */
-	const char *text;		/* HTTP kinds */
+	const char *text;		/* HTTP kinds, or a PROXY header; else NULL */
 	size_t size;
 	uint64_t timeout_ns;		/* for the whole probe */
 };
 
-/* Writes the question for a server; its text stays for the life of the process. 0, or -1 with errno. */
-int probe_question(struct probe_question *q, const struct conf_check *check, const struct conf_server *c);
+/* Writes the question for a server of the pool; its text stays for the life of the process. 0, or -1 with errno. */
+int probe_question(struct probe_question *q, const struct conf_pool *pool, const struct conf_server *c);
 
 struct probe {
 	struct loop *loop;

@@ -545,7 +545,7 @@ static int init_server(struct round_pool *p, struct round_server *s, const struc
 	bucket_init(&s->hurry, HURRY_BURST, HURRY_PERIOD_NS);
 	tell_init(&s->tell);
 	s->name = c->addr_size || !c->host ? -1 : (int)resolve_add(&r->resolve, c->host);
-	return probe_question(&s->question, &p->conf->check, c);
+	return probe_question(&s->question, p->conf, c);
 }
 
 int round_init(struct round *r, struct loop *loop, const struct conf *conf, struct table *table, unsigned max_active,

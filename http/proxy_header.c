@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 enum {
 	V2_SIGNATURE = 12, V2_FIXED = 16,	/* bytes; the fixed part has the signature */

@@ -38,6 +38,9 @@ struct handoff_head {
 
 /* Its listener is gone: the conversation goes on to its end under another one, and the connection ends with it. */
 #define HANDOFF_LAST 1
+#define HANDOFF_HEADED 2	/* no PROXY header is to come: it has been read, or was never expected */
+#define HANDOFF_PROXIED 4	/* the peer is the one of whom a PROXY header has told */
+#define HANDOFF_SECURE 8	/* which also said that he came over TLS */
 
 /* One client connection. */
 struct handoff_record {
@@ -45,12 +48,14 @@ struct handoff_record {
 	uint32_t requests;	/* answered on it so far */
 	uint16_t listener;	/* row of the listener in the configuration of the receiver's generation; the
 				 * supervisor translates when it passes connections between generations */
-	uint16_t flags;		/* HANDOFF_LAST */
+	uint16_t flags;		/* HANDOFF_LAST and the ones below it */
 	uint8_t family;		/* AF_INET, AF_INET6, AF_UNIX; AF_UNSPEC: unknown */
 	uint8_t pad;
 	uint16_t port;		/* of the peer, host byte order */
 	uint8_t addr[16];	/* of the peer; IPv4 in the first four */
-	uint32_t pad2;
+	uint8_t to[16];		/* HANDOFF_PROXIED: the address that the peer had called, of the same family */
+	uint16_t to_port;
+	uint16_t pad2;
 };
 
 /* One idle connection to a server. */

@@ -15,6 +15,7 @@ enum session_phase {
 	SESSION_EXCHANGE,	/* x says what goes on */
 	SESSION_ANSWER,		/* an answer of our own is going out */
 	SESSION_LINGER,		/* we have finished; the client may still be sending */
+	SESSION_PREAMBLE,	/* what comes before the first request, or the tunnel: worker/preamble.h */
 };
 
 struct session {
@@ -24,6 +25,7 @@ struct session {
 	struct session *run_next, **run_prev;	/* in worker.runnable; run_prev NULL: not there */
 	const struct conf_listener *listener;
 	struct exchange *x;
+	struct session_way *way;	/* most have none: worker/preamble.h */
 	struct http_head *head;		/* lent while a head is coming in */
 	struct buf *out;		/* lent while there is something to write that is in no other buffer */
 	uint64_t accepted_ns;
@@ -31,6 +33,8 @@ struct session {
 	uint16_t peer_port;
 	uint8_t peer_family;
 	uint8_t phase;			/* enum session_phase */
+	bool headed;			/* no PROXY header is to come (any more) */
+	bool secure;			/* the PROXY header said that the client came over TLS */
 	bool close_after;		/* SESSION_ANSWER: no request after this one */
 	bool head_request;		/* the last one was HEAD: our answer to it has no body */
 	uint32_t tail_size;		/* SESSION_ANSWER: what goes behind `out`, of the configuration */

@@ -8,6 +8,7 @@
 
 #include "os/sock.h"
 #include "worker/exchange.h"
+#include "worker/preamble.h"
 
 static struct slab upstreams = { .size = sizeof(struct upstream) };
 
@@ -45,22 +46,44 @@ static void on_timer(struct timer *t)
 		upstream_close(u);
 }
 
+static bool lives(const struct upstream *u)
+{
+	char byte;
+
+	return recv(u->c.h.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
 /* A kept connection that can take a request now; NULL: there is none. */
 static struct upstream *reuse(struct server *s, bool check)
 {
 	struct upstream *u;
-	char byte;
 
-	while ((u = s->idle) != NULL) {
-		if (!check)
-			break;
-		ssize_t n = recv(u->c.h.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-		if (n < 0 && errno == EAGAIN)
-			break;
+	while ((u = s->idle) != NULL && check && !lives(u))
 		upstream_close(u);
-	}
 	if (u)
 		unlink_idle(u);
+	return u;
+}
+
+static void unlink_own(struct upstream *u)
+{
+	*u->own = NULL;
+	u->own = NULL;
+	table_add32(&worker.row->idle_upstreams, (uint32_t)-1);
+}
+
+/* The same of the one that the session has of its own. */
+static struct upstream *reuse_own(const struct session_way *way, const struct server *s, bool check)
+{
+	struct upstream *u = way ? way->kept : NULL;
+
+	if (u == NULL || u->server != s)
+		return NULL;
+	if (check && !lives(u)) {
+		upstream_close(u);
+		return NULL;
+	}
+	unlink_own(u);
 	return u;
 }
 
@@ -84,7 +107,8 @@ struct upstream *upstream_get(struct server *s, struct exchange *x, bool fresh, 
 	struct upstream *u;
 	socklen_t size;
 
-	if (!fresh && (u = reuse(s, check)) != NULL) {
+	u = fresh ? NULL : s->pool->conf->send_proxy ? reuse_own(x->s->way, s, check) : reuse(s, check);
+	if (u) {
 		u->x = x;
 		u->uses++;
 		table_add(&s->cell->reuses, 1);
@@ -111,33 +135,62 @@ void upstream_close(struct upstream *u)
 {
 	if (u->prev)
 		unlink_idle(u);
+	if (u->own)
+		unlink_own(u);
 	timer_cancel(&worker.loop.wheel, &u->timer);
 	conn_close(&u->c);
 	slab_give(&upstreams, u);
 }
 
-void upstream_keep(struct upstream *u)
+/* How long it is kept from now on; 0: it is not. */
+static uint64_t keep_time(const struct upstream *u)
 {
-	struct server *s = u->server;
-	uint64_t keep_ns = s->pool->conf->keepalive_ns;
+	uint64_t keep_ns = u->server->pool->conf->keepalive_ns;
 
 	/* Close before the server does, where it says when it will. */
 	if (u->announced_s > 0 && keep_ns > u->announced_s * CONF_SECOND - CONF_SECOND / 2)
 		keep_ns = u->announced_s * CONF_SECOND - CONF_SECOND / 2;
-	if (s->nidle >= s->pool->conf->keepalive_max || keep_ns == 0 || worker.retiring || worker.stopping ||
-	    conn_arm(&u->c) < 0) {
+	return worker.retiring || worker.stopping ? 0 : keep_ns;
+}
+
+static void idle(struct upstream *u, uint64_t keep_ns)
+{
+	u->x = NULL;
+	table_add32(&worker.row->idle_upstreams, 1);
+	timer_set(&worker.loop.wheel, &u->timer, state_now() + keep_ns);
+}
+
+void upstream_keep_own(struct upstream *u, struct session_way *way)
+{
+	uint64_t keep_ns = keep_time(u);
+
+	if (way && way->kept)
+		upstream_close(way->kept);
+	if (way == NULL || u->server->pool->conf->keepalive_max == 0 || keep_ns == 0 || conn_arm(&u->c) < 0) {
 		upstream_close(u);
 		return;
 	}
-	u->x = NULL;
+	way->kept = u;
+	u->own = &way->kept;
+	idle(u, keep_ns);
+}
+
+void upstream_keep(struct upstream *u)
+{
+	struct server *s = u->server;
+	uint64_t keep_ns = keep_time(u);
+
+	if (s->nidle >= s->pool->conf->keepalive_max || keep_ns == 0 || conn_arm(&u->c) < 0) {
+		upstream_close(u);
+		return;
+	}
 	u->next = s->idle;
 	u->prev = &s->idle;
 	if (u->next)
 		u->next->prev = &u->next;
 	s->idle = u;
 	s->nidle++;
-	table_add32(&worker.row->idle_upstreams, 1);
-	timer_set(&worker.loop.wheel, &u->timer, state_now() + keep_ns);
+	idle(u, keep_ns);
 }
 
 void upstream_close_idle(struct server *s)

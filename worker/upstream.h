@@ -8,6 +8,7 @@
 #include "worker/state.h"
 
 struct exchange;
+struct session_way;
 
 struct upstream {
 	struct conn c;
@@ -15,6 +16,7 @@ struct upstream {
 	struct server *server;
 	struct exchange *x;		/* NULL: idle */
 	struct upstream *next, **prev;	/* while idle, in server->idle */
+	struct upstream **own;		/* while kept for one client: where its session has it; else NULL */
 	uint32_t uses;			/* exchanges before this one */
 	uint32_t announced_s;		/* Keep-Alive: timeout=N of its last answer; 0: none */
 };
@@ -29,6 +31,11 @@ struct upstream *upstream_get(struct server *s, struct exchange *x, bool fresh, 
 struct upstream *upstream_adopt(struct server *s, struct exchange *x, int fd, uint32_t uses);
 /* The exchange is over and the connection is in order: keep it, or close it if enough are kept. */
 void upstream_keep(struct upstream *u);
+/*
+ * The same where the server knows the connection as one client's, by a PROXY header: it is kept in `way`,
+ * in place of the one that was there, for that client's next requests. way may be NULL: out of memory.
+ */
+void upstream_keep_own(struct upstream *u, struct session_way *way);
 void upstream_close(struct upstream *u);
 /* All idle ones of a server: it is down. */
 void upstream_close_idle(struct server *s);
