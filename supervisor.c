@@ -34,10 +34,12 @@
 #include "supervisor/accept.h"
 #include "supervisor/channel.h"
 #include "supervisor/children.h"
+#include "supervisor/control.h"
 #include "supervisor/dispatch.h"
 #include "supervisor/generation.h"
 #include "supervisor/hang.h"
 #include "supervisor/listeners.h"
+#include "supervisor/notify.h"
 #include "supervisor/state.h"
 #include "supervisor/succession.h"
 
@@ -171,6 +173,7 @@ static int make_table(const struct conf *conf)
 	sup.slot_used[0] = true;	/* our own */
 	atomic_store_explicit(&sup.table.inst->supervisor_pid, (uint32_t)getpid(), memory_order_relaxed);
 	atomic_store_explicit(&sup.table.worker[0].pid, (uint32_t)getpid(), memory_order_relaxed);
+	log_share_level(&sup.table.inst->log_level);
 	atomic_store_explicit(&sup.table.inst->started_ns, loop_clock_ns(), memory_order_relaxed);
 	atomic_store_explicit(&sup.table.inst->started_real_s, (uint64_t)time(NULL), memory_order_relaxed);
 	return 0;
@@ -236,6 +239,7 @@ static int prepare(struct conf *conf)
 	succession_init(&sup);
 	children_init(&sup);
 	hang_init(&sup);
+	notify_init(&sup);
 	sup.health_wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (sup.health_wake < 0 || listen_to_signals() < 0 || accept_init(&sup) < 0) {
 		log_error("event loop: %s", strerror(errno));
@@ -245,7 +249,7 @@ static int prepare(struct conf *conf)
 		log_error("shared memory: %s", strerror(errno));
 		goto fail;
 	}
-	if (succession_start(&sup, conf, err, sizeof(err)) < 0) {
+	if (control_open(&sup, conf, err, sizeof(err)) < 0 || succession_start(&sup, conf, err, sizeof(err)) < 0) {
 		log_error("%s", err);
 		goto fail;
 	}
@@ -260,6 +264,7 @@ static void leave_nothing(void)
 {
 	struct generation *g;
 
+	control_close(&sup);
 	listeners_close(&sup);
 	while ((g = supervisor_next_generation(&sup, NULL))) {
 		if (g == sup.current)
@@ -273,6 +278,7 @@ static void leave_nothing(void)
 	if (sup.table.inst) {
 		if (table_unlink(&sup.table) < 0)
 			log_error("%s: %s", sup.table.name, strerror(errno));
+		log_share_level(NULL);
 		table_unmap(&sup.table);
 	}
 	if (sup.health_wake >= 0)
@@ -305,7 +311,7 @@ static int tell_test(const struct conf *conf)
 	struct proc_identity identity;
 	char err[256];
 
-	if (proc_identity(&identity, conf->user, conf->group, err, sizeof(err)) < 0) {
+	if (proc_identity(&identity, conf->user, conf->group, err, sizeof(err)) < 0 || control_test(conf, err, sizeof(err)) < 0) {
 		fprintf(stderr, "loadbalancer: %s\n", err);
 		return 1;
 	}
@@ -340,6 +346,7 @@ static void run(void)
 			dispatch_turn(&sup);
 			succession_turn(&sup);
 		} while (sup.dispatch.stirred);
+		control_turn(&sup);
 		if (sup.succession.stop == STOP_DONE)
 			break;
 		if (loop_turn(&sup.loop, nap(dispatch_wait_ns(&sup))) < 0)

@@ -210,6 +210,20 @@ static void check_places(struct parse *p)
 	}
 }
 
+static void check_control(struct parse *p)
+{
+	unsigned path = p->said_top[words_find(words_top, "control")];
+	unsigned group = p->said_top[words_find(words_top, "control-group")];
+	const struct sockaddr_un *un = NULL;
+
+	if (p->diag.errors > 0)
+		return;
+	if (path && strlen(p->conf->control) >= sizeof(un->sun_path))
+		diag_at(&p->diag, path, 1, "the path is too long for a socket; expected at most %zu bytes", sizeof(un->sun_path) - 1);
+	if (group && !path)
+		diag_at(&p->diag, group, 1, "a group for a control socket that is not there; expected a line control PATH as well");
+}
+
 void check_file(struct parse *p)
 {
 	struct conf *c = p->conf;
@@ -222,6 +236,7 @@ void check_file(struct parse *p)
 	if (c->seed && p->diag.errors == 0 && p->said_top[WORDS_TOP_ERROR_FILE])
 		diag_at(&p->diag, p->said_top[WORDS_TOP_ERROR_FILE], 1,
 		    "an error-file, and error-status 500, which leaves no room for it; expected one of them");
+	check_control(p);
 	if (c->nlisteners == 0 && p->diag.errors == 0)
 		diag_at(&p->diag, p->lex.line ? p->lex.line : 1, 1, "there is nothing to listen on; expected a block listen NAME {");
 	/* Room is for what is there and for what a reload may add. */

@@ -150,6 +150,8 @@ void conf_free(struct conf *c)
 	free(c->user);
 	free(c->group);
 	free(c->pid_file);
+	free(c->control);
+	free(c->control_group);
 	free(c->log);
 	free(c);
 }

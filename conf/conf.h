@@ -150,6 +150,8 @@ struct conf {
 	unsigned workers;		/* 1..64; 4 with the command line, one per cpu in a file */
 	char *user, *group;		/* NULL: nobody and its group when root */
 	char *pid_file;			/* NULL: none */
+	char *control;			/* path of the control socket, shorter than a unix socket's; NULL: none */
+	char *control_group;		/* may use it besides root and the user that runs us; NULL: nobody */
 	char *log;			/* "stderr", "syslog" or a path; "stderr" */
 	unsigned max_connections;	/* of clients, all listeners together; UINT_MAX: no limit */
 	unsigned max_servers;		/* rows in the table; at least what is used, default 1024 */

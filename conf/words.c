@@ -77,6 +77,8 @@ const struct words_entry words_top[] = {
 	TEXT("user", WORDS_NAME, conf, user),
 	TEXT("group", WORDS_NAME, conf, group),
 	TEXT("pid", WORDS_PATH, conf, pid_file),
+	TEXT("control", WORDS_PATH, conf, control),
+	TEXT("control-group", WORDS_NAME, conf, control_group),
 	TEXT("log", WORDS_LOG, conf, log),
 	ONE_OF("error-status", WORDS_BOOL, conf, seed, words_error_status),
 	{ "max-connections", WORDS_UINT, AT(conf, max_connections), 1, 10000000, "unlimited", UINT32_MAX, NULL, NULL },

@@ -54,7 +54,8 @@ static void show_server_trouble(FILE *out, const struct view *v, const struct vi
 	uint64_t since = view_since_ns(s);
 
 	show_ink(out, style, s->verdict == SHM_DOWN ? INK_BAD : INK_WARN);
-	fprintf(out, "! %s is %s", view_full_name(v, s, full), view_state(s));
+	fprintf(out, "! %s is %s", view_full_name(v, s, full),
+		s->admin == SHM_DRAIN ? "drained" : s->admin == SHM_MAINT ? "in maintenance" : view_state(s));
 	if (since && since <= v->now_ns)
 		fprintf(out, " since %s (%s)", text_clock(when, v, since), text_age(age, v->now_ns - since));
 	text_why(why, sizeof(why), s);

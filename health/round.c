@@ -283,14 +283,20 @@ static bool look_at_admin(struct round_server *s)
 	struct round_pool *p = s->pool;
 	const struct shm_server *row = &p->of->table->server[s->row];
 	uint32_t weight = atomic_load_explicit(&row->weight, memory_order_relaxed), before = s->verdict.now;
+	uint32_t wanted = atomic_load_explicit(&row->probe_wanted, memory_order_relaxed);
 	bool maint = atomic_load_explicit(&row->admin, memory_order_relaxed) == SHM_MAINT;
+	bool asked = wanted != s->probe_wanted;
 
+	s->probe_wanted = wanted;
 	if (weight && weight != s->weight) {
 		s->weight = weight;
 		level_start(p);
 	}
-	if (maint == s->maint)
+	if (maint == s->maint) {
+		if (asked && !maint && is_checked(s))
+			probe(s);
 		return !maint;
+	}
 	s->maint = maint;
 	if (!maint) {
 		if (is_checked(s))
@@ -536,6 +542,7 @@ static int init_server(struct round_pool *p, struct round_server *s, const struc
 	s->pool = p;
 	s->row = c->row;
 	s->weight = weight ? weight : 1;
+	s->probe_wanted = atomic_load_explicit(&r->table->server[c->row].probe_wanted, memory_order_relaxed);
 	publish_recall(r->table, c->row, &s->verdict);
 	s->settled = s->verdict.now != SHM_UNKNOWN;
 	r->unsettled += !s->settled;

@@ -39,6 +39,7 @@ struct round_server {
 	bool settled;		/* the first round of all waits no more for it */
 	bool maint;		/* as seen last */
 	uint32_t weight;	/* as seen last; 1 or more */
+	uint32_t probe_wanted;	/* as seen last */
 	struct probe probe;
 	struct probe_question question;
 	struct timer again;	/* idle: next probe of its own; no address: end of patience */

@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -47,6 +48,7 @@ static struct {
 	char path[PATH_MAX];
 	char name[48];
 	enum log_level level;
+	const _Atomic uint32_t *shared;	/* the level for all processes; NULL: none */
 	uint64_t dropped;	/* lines given up since the last one that was written */
 } lg = { .kind = LOG_PLAIN, .fd = STDERR_FILENO, .ask = true, .name = "loadbalancer", .level = LOG_LEVEL_INFO };
 
@@ -173,6 +175,18 @@ void log_name(const char *name)
 void log_set_level(enum log_level level)
 {
 	lg.level = level;
+}
+
+void log_share_level(const _Atomic uint32_t *level)
+{
+	lg.shared = level;
+}
+
+enum log_level log_get_level(void)
+{
+	uint32_t level = lg.shared ? atomic_load_explicit(lg.shared, memory_order_relaxed) : 0;
+
+	return level >= LOG_LEVEL_ERROR && level <= LOG_LEVEL_DEBUG ? (enum log_level)level : lg.level;
 }
 
 /* 0, or -1: the line was not taken. */
@@ -309,7 +323,7 @@ static void log_event(enum log_level level, const char *fmt, va_list ap)
 	int err = errno;	/* callers log between a failure and looking at its errno */
 	int n;
 
-	if (level > lg.level)
+	if (level > log_get_level())
 		return;
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	if (n < 0)

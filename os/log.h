@@ -7,6 +7,8 @@
 #ifndef OS_LOG_H
 #define OS_LOG_H
 
+#include <stdint.h>
+
 enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARN = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
 
 /* target: "stderr", "syslog", or a path. 0, or -1 with errno (the old target stays). */
@@ -22,6 +24,10 @@ void log_adopt(int fd);
 /* Who speaks: "supervisor", "worker 3", "health". Copied. */
 void log_name(const char *name);
 void log_set_level(enum log_level level);
+/* From now on the level is what stands there, where another process may change it; 0 there: the one that was set.
+ * NULL: no more. The word must stay mapped. */
+void log_share_level(const _Atomic uint32_t *level);
+enum log_level log_get_level(void);
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -173,6 +173,9 @@ struct succession {
 	struct timer wake;		/* makes the loop turn when a bound is reached; no other effect */
 	uint64_t phase_ns;		/* when the phase began */
 	bool reload_wanted;
+	uint32_t ended;			/* starts and reloads that have ended, well or badly */
+	bool good;			/* how the last one did */
+	char verdict[2048];		/* what there is to say of it */
 	unsigned room_wanted;		/* it waits for so many free slots */
 	enum stop_phase stop;
 	bool at_once;			/* SIGINT, or a second SIGTERM */
@@ -188,6 +191,7 @@ struct supervisor {
 	int health_wake;		/* eventfd of the health process, whichever it is */
 	int pid_fd;
 	char *pid_file;			/* as at start; NULL: none */
+	char *control, *control_group;	/* of the control socket, as at start; NULL: none. control.c */
 	int daemon_fd;			/* the starting shell waits on it; -1: nobody does (any more) */
 	bool keep_stderr;		/* a daemon that writes its log to the file that stderr is */
 	int exit_status;

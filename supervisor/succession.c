@@ -27,6 +27,7 @@
 #include "supervisor/children.h"
 #include "supervisor/generation.h"
 #include "supervisor/listeners.h"
+#include "supervisor/notify.h"
 #include "supervisor/rows.h"
 
 #define SUCCESSION_ROUND_NS	CONF_SECOND		/* how long the first round of probes is waited for */
@@ -38,6 +39,22 @@ static void succession_phase(struct supervisor *s, enum succession_phase phase)
 	s->succession.phase = phase;
 	s->succession.phase_ns = s->loop.now_ns;
 	s->dispatch.stirred = true;	/* look once more before sleeping */
+}
+
+/* What will be said of the start or reload that is under way. */
+static void succession_note(struct supervisor *s, const char *text)
+{
+	snprintf(s->succession.verdict, sizeof(s->succession.verdict), "%s", text);
+}
+
+/* It has ended: for whoever waits for it. */
+static void succession_verdict(struct supervisor *s, bool good)
+{
+	struct succession *u = &s->succession;
+
+	u->ended++;
+	u->good = good;
+	notify_ready(good ? u->verdict : "serving; the last reload was refused");
 }
 
 static bool succession_same(const char *a, const char *b)
@@ -122,10 +139,12 @@ static struct conf *succession_read(struct supervisor *s)
 
 	if (!err) {
 		log_error("reload: %s", strerror(errno));
+		succession_note(s, strerror(errno));
 		return NULL;
 	}
 	conf = conf_load(&s->options, err);
 	fclose(err);
+	succession_note(s, text ? text : "");
 	for (line = text; line && *line; line = next) {
 		next = strchr(line, '\n');
 		if (next)
@@ -166,10 +185,12 @@ static void succession_begin(struct supervisor *s)
 	char err[512];
 	struct conf *conf;
 
+	notify_reloading();
 	conf = succession_read(s);
 	if (!conf) {
 		log_error("reload: refused; generation %u goes on unchanged", s->current->number);
 		u->reload_wanted = false;
+		succession_verdict(s, false);
 		return;
 	}
 	if (!succession_make_room(s, conf->workers)) {
@@ -180,11 +201,15 @@ static void succession_begin(struct supervisor *s)
 	if (succession_prepare(s, conf, err, sizeof(err)) < 0) {
 		log_error("reload: %s", err);
 		log_error("reload: refused; generation %u goes on unchanged", s->current->number);
+		succession_note(s, err);
+		succession_verdict(s, false);
 		conf_free(conf);
 		return;
 	}
 	if (!succession_same(conf->pid_file, s->pid_file))
 		log_warn("reload: another pid file takes a restart");
+	if (!succession_same(conf->control, s->control) || !succession_same(conf->control_group, s->control_group))
+		log_warn("reload: another control socket takes a restart");
 	if (conf->max_servers > s->table.max_servers)
 		log_warn("reload: more rows for servers (max-servers %u) take a restart", conf->max_servers);
 	log_info("reload: generation %u is starting", u->next->number);
@@ -330,6 +355,9 @@ static void succession_commit(struct supervisor *s)
 	s->dispatch.open = s->dispatch.stirred = true;
 	timer_cancel(&s->loop.wheel, &u->wake);
 	succession_phase(s, SUCCESSION_IDLE);
+	snprintf(u->verdict, sizeof(u->verdict), "generation %u serves, %u worker%s", g->number, g->nworkers,
+		 g->nworkers == 1 ? "" : "s");
+	succession_verdict(s, true);
 	if (old) {
 		log_info("reload: generation %u serves, generation %u retires", g->number, old->number);
 		succession_retire(old);
@@ -387,6 +415,8 @@ static void succession_undone(struct supervisor *s)
 	generation_free(g);
 	children_start_health(s, s->current);
 	succession_phase(s, SUCCESSION_IDLE);
+	succession_note(s, "the new workers do not come up; the log says why");
+	succession_verdict(s, false);
 }
 
 static void succession_starting(struct supervisor *s)
@@ -459,6 +489,7 @@ static void succession_stop_begin(struct supervisor *s, bool at_once)
 	unsigned i;
 
 	u->at_once = at_once;
+	notify_stopping();
 	if (u->next) {
 		u->next->failed = true;
 		listeners_abandon(s, &u->planned);

@@ -48,6 +48,14 @@ bad '3:10: "best" is not known; expected least-connections, least-requests, roun
 	$'pool app {\n\tserver a 1\n\tbalance best\n}\n'"$listen"
 bad '1:1: "server" stands outside of blocks; expected it in a pool' "server a 1"$'\n'"$pool$listen"
 
+bad '8:9: "lb.sock" is not an absolute path; expected an absolute path' "$pool${listen}control lb.sock"
+bad '8:1: the path is too long for a socket; expected at most 107 bytes' "$pool${listen}control /$(printf 'x%.0s' {1..107})"
+bad '8:1: a group for a control socket that is not there; expected a line control PATH as well' \
+	"$pool${listen}control-group adm"
+run_lb -t -c <(printf '%s' "$pool${listen}"$'control /tmp/x\ncontrol-group no-such-group')
+like "$STATUS $ERR" '^1 .*control-group no-such-group: there is no such group' 'a group that does not exist is told by -t'
+good 'a control socket and its group' <<<"$pool${listen}control /$(printf 'x%.0s' {1..106})"$'\ncontrol-group root'
+
 # Several errors in one file are told together, ten at most.
 printf '%s\n' "$pool" 'listen web {' 'bind 127.0.0.1' 'to app' 'mode udp' '}' 'log x' >"$file"
 run_lb -t -c "$file"

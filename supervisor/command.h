@@ -1,0 +1,19 @@
+/* What an operator may ask for; control.c carries the words. */
+#ifndef SUPERVISOR_COMMAND_H
+#define SUPERVISOR_COMMAND_H
+
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "supervisor/state.h"
+
+enum command_result {
+	COMMAND_DONE,
+	COMMAND_REFUSED,
+	COMMAND_WAITS,	/* a reload: the answer comes when succession.ended says so */
+};
+
+/* Does what `line` (which is overwritten) says and writes text for people to `out`. Never blocks. */
+enum command_result command_run(struct supervisor *s, char *line, const struct ucred *who, FILE *out);
+
+#endif
