@@ -128,12 +128,15 @@ static struct http_list list(enum conf_forwarded how, bool trusted, struct http_
 }
 
 /* X-Forwarded-* and Forwarded. */
-static void tell_of_client(const struct conf_http *c, const struct http_head *h, const char *at, bool trusted,
+static void tell_of_client(const struct session *s, const struct http_head *h, const char *at, bool trusted,
     struct http_request_edit *e, struct fields_room *room)
 {
+	const struct conf_http *c = &s->listener->http;
+	/* A PROXY header knows better than the configuration. */
+	const char *scheme = schemes[s->secure ? CONF_SCHEME_HTTPS : c->scheme];
 	struct http_text client = room->values.of[HTTP_PLACE_CLIENT];
 	struct http_text host = { at + h->authority.at, h->authority.size };
-	struct http_text proto = { schemes[c->scheme], strlen(schemes[c->scheme]) };
+	struct http_text proto = { scheme, strlen(scheme) };
 
 	e->forwarded_for = list(c->forwarded_for, trusted, client);
 	if (trusted && !(c->forwarded_proto | c->forwarded_host | c->forwarded))
@@ -193,7 +196,7 @@ int fields_request(struct exchange *x, struct http_head *h, const char *at, stru
 		trusted = fields_trusted(&c->trust, x->s->peer_family, x->s->peer);
 		room->values.of[HTTP_PLACE_CLIENT] = (struct http_text){ room->client,
 		    session_peer_text(x->s, room->client, sizeof room->client) };
-		tell_of_client(c, h, at, trusted, e, room);
+		tell_of_client(x->s, h, at, trusted, e, room);
 		if (c->request_id)
 			identify(x, h, at, trusted, e);
 	}

@@ -69,7 +69,7 @@ static bool same_pool(const struct conf_pool *a, const struct conf_pool *b)
 	    same_text(a->check.path, b->check.path) && a->check.interval_ns == b->check.interval_ns &&
 	    a->check.down_interval_ns == b->check.down_interval_ns && a->check.timeout_ns == b->check.timeout_ns &&
 	    a->check.requests == b->check.requests && a->check.rise == b->check.rise && a->check.fall == b->check.fall &&
-	    a->retries == b->retries && a->retry_on == b->retry_on && a->retry_budget == b->retry_budget && a->queue == b->queue &&
+	    a->send_proxy == b->send_proxy && a->retries == b->retries && a->retry_on == b->retry_on && a->retry_budget == b->retry_budget && a->queue == b->queue &&
 	    same_edits(&a->request, &b->request) && same_edits(&a->response, &b->response) &&
 	    a->queue_timeout_ns == b->queue_timeout_ns && a->hash == b->hash && same_text(a->hash_name, b->hash_name) &&
 	    same_text(a->sticky.cookie, b->sticky.cookie) && a->sticky.samesite == b->sticky.samesite &&
@@ -140,6 +140,7 @@ static bool same_listener(const struct conf_listener *a, const struct conf_liste
 	    a->send_timeout_ns == b->send_timeout_ns && a->linger_timeout_ns == b->linger_timeout_ns &&
 	    a->max_connections == b->max_connections && a->tunnel_timeout_ns == b->tunnel_timeout_ns &&
 	    a->max_body == b->max_body && a->max_head == b->max_head && a->splice == b->splice &&
+	    a->accept_proxy == b->accept_proxy && a->nsnis == b->nsnis && a->sni_required == b->sni_required &&
 	    same_http(&a->http, &b->http);
 	unsigned i;
 
@@ -147,6 +148,8 @@ static bool same_listener(const struct conf_listener *a, const struct conf_liste
 		same = same_text(a->bind[i].text, b->bind[i].text) && a->bind[i].addr_size == b->bind[i].addr_size &&
 		    memcmp(&a->bind[i].addr, &b->bind[i].addr, sizeof(a->bind[i].addr)) == 0 &&
 		    a->bind[i].optional == b->bind[i].optional && a->bind[i].fd == b->bind[i].fd;
+	for (i = 0; same && i < a->nsnis; i++)
+		same = same_text(a->sni[i].name, b->sni[i].name) && a->sni[i].pool == b->sni[i].pool;
 	for (i = 0; same && i < a->nroutes; i++)
 		same = same_route(&a->route[i], &b->route[i]);
 	return same;
@@ -253,16 +256,17 @@ static const char everything[] =
     "workers 7\nuser u\ngroup \"g h\"\npid \"/run/l b.pid\"\nlog /var/log/lb\nmax-servers 9\nerror-status 500\n"
     "max-connections 5\ngrace-timeout 0s\ndrain-timeout 2m\nhang-timeout 1500ms\n"
     "listen first {\nbind *:80\nbind [::1]:81 optional\nbind unix:/run/x\nmode http\nbacklog 1\nhead-timeout 1ms\n"
-    "body-timeout 2ms\nidle-timeout 3ms\nsend-timeout 4ms\nlinger-timeout 5ms\nmax-connections 6\ntunnel-timeout 168h\nmax-body 10000\nmax-head 1k\nsplice off\n"
+    "body-timeout 2ms\nidle-timeout 3ms\nsend-timeout 4ms\nlinger-timeout 5ms\nmax-connections 6\ntunnel-timeout 168h\nmax-body 10000\nmax-head 1k\nsplice off\naccept-proxy any\n"
     "forwarded-for off\nto b\nroute host *.Example.ORG to a\nroute host www.example.net to b\nroute path /static/ to a\n"
     "route path \"/a{b\" to b\n}\n"
     "pool a {\nbalance round-robin\ncheck http /x?y=z timeout 3s every 4s or 100 requests rise 2 fall 3 down-every 1s\n"
-    "retries 0\nretry-on timeout 503\nretry-budget 0%\nqueue 0\nqueue-timeout 1ms\nconnect-timeout 1s\nanswer-timeout 2s\nstall-timeout 3s\nkeepalive-timeout 4s\nkeepalive-max 0\n"
+    "send-proxy v2\nretries 0\nretry-on timeout 503\nretry-budget 0%\nqueue 0\nqueue-timeout 1ms\nconnect-timeout 1s\nanswer-timeout 2s\nstall-timeout 3s\nkeepalive-timeout 4s\nkeepalive-max 0\n"
     "server one 10.0.0.1:80 weight 256 backup\nserver \"two#2\" [::1]:80 backup\nserver three app.example.org:1\n"
     "server 4 \"unix:/run/with blank\" weight 1\n}\n"
     "pool b {\nretries 1000\nretry-on none\nretry-budget unlimited\nbalance hash source\nserver one 1 maxconn 7\n}\n"
     "pool c {\nbalance hash header X-Key\nsticky cookie LB samesite none secure max-age 2h\nserver one 1\n}\n"
-    "listen second {\nmode tcp\nbind 10.1.1.1:80\nbind 10.1.1.2:82\nto b\nmax-body unlimited\n}\n";
+    "listen second {\nmode tcp\nbind 10.1.1.1:80\nbind 10.1.1.2:82\nto b\nmax-body unlimited\n"
+    "accept-proxy v1\nno-sni refuse\nroute sni WWW.Example.org to a\nroute sni *.example.ORG to b\n}\n";
 
 static void test_everything(void)
 {
@@ -305,6 +309,11 @@ static void test_everything(void)
 	    c->pool[2].sticky.max_age_ns == 7200 * CONF_SECOND, "hash and cookie");
 	ok(c->max_connections == 5 && l->max_connections == 6 && l->linger_timeout_ns == 5 * CONF_MS, "limits of connections");
 	ok(c->listener[1].mode == CONF_MODE_TCP && c->listener[1].pool == 1 && c->listener[1].max_body == UINT64_MAX, "the other listener");
+	l = &c->listener[1];
+	ok(c->listener[0].accept_proxy == CONF_PROXY_ANY && l->accept_proxy == CONF_PROXY_V1 && c->pool[0].send_proxy == CONF_PROXY_V2 &&
+	    c->pool[1].send_proxy == CONF_PROXY_OFF, "PROXY headers");
+	ok(l->sni_required && l->nsnis == 2 && l->sni[0].pool == 0 && l->sni[1].pool == 1 && l->sni[0].size == 15 &&
+	    !strcmp(l->sni[0].name, "www.example.org") && !strcmp(l->sni[1].name, "*.example.org"), "routes by SNI");
 	conf_free(c);
 
 	/* The same with the line ends of another system, tabs, comments and blank lines in between. */
@@ -505,6 +514,21 @@ static const struct bad bads[] = {
 	    "F:7:10: \"17k\" is out of range; expected a size from 1k to 16k (bytes, or with k, m or g)\n" },
 	{ POOL "listen l {\nbind *:80\nto p\nmax-body 5M\n}\n",
 	    "F:7:10: \"5M\" is not a size; expected a size from 0 to 1048576g (bytes, or with k, m or g) or unlimited\n" },
+	{ POOL "listen l {\nbind *:80\nto p\naccept-proxy on\n}\n", "F:7:14: \"on\" is not known; expected off, v1, v2 or any\n" },
+	{ "pool p {\nserver a 1\nsend-proxy any\n}\n" LISTEN, "F:3:12: \"any\" is not known; expected off, v1 or v2\n" },
+	{ POOL "listen l {\nbind *:80\nto p\nno-sni refuse\n}\n",
+	    "F:7:1: \"no-sni refuse\" in mode http, which does not read TLS; expected mode tcp\n" },
+	{ POOL "listen l {\nbind *:80\nto p\nroute sni a.b to p\n}\n",
+	    "F:7:1: a route by the name in a ClientHello in mode http, which does not read TLS; expected mode tcp\n" },
+	{ POOL "listen l {\nbind *:80\nmode tcp\nto p\nroute sni a..b to p\n}\n",
+	    "F:8:11: \"a..b\" is not the name of a host; expected a name such as www.example.org, or *.example.org\n" },
+	{ POOL "listen l {\nbind *:80\nmode tcp\nto p\nroute sni a.b at p\n}\n",
+	    "F:8:15: \"at\" is in the wrong place; expected route sni NAME to POOL\n" },
+	{ POOL "listen l {\nbind *:80\nmode tcp\nto p\nroute sni a.b\n}\n", "F:8:14: the line ends too early; expected route sni NAME to POOL\n" },
+	{ POOL "listen l {\nbind *:80\nmode tcp\nto p\nroute sni a.b to q\n}\n", "F:8:18: there is no pool \"q\"; expected the name of a pool of "
+	    "this file\n" },
+	{ POOL "listen l {\nbind *:80\nmode tcp\nto p\nroute sni *.b.c to p\nroute sni a.B.C to p\n}\n", "F:9:11: this route is never taken, the "
+	    "one of line 8 takes everything first; expected the more special one first\n" },
 	{ POOL "listen l {\nbind *:80\nto p\nsplice yes\n}\n", "F:7:8: \"yes\" is not known; expected off or on\n" },
 	{ POOL "listen l {\nbind *:80\nto p\nbacklog 0\n}\n", "F:7:9: \"0\" is out of range; expected a number from 1 to 65535\n" },
 	/* several in one file; a pool that could not be named is not missed */
