@@ -5,6 +5,7 @@
 #   make check             everything, with real processes; TESTS='tests/t2-*.t' for some
 #   make check-asan        the same suite on a build with AddressSanitizer and UBSan
 #   make bench             beside nginx, HAProxy and a bare relay; some minutes
+#   make sim               balancing algorithms in virtual time; SCENARIOS='stall skew' for some
 #   make lint              clang-tidy, cppcheck, shellcheck, mandoc
 #   make fuzz              each target of tests/fuzz for FUZZ_SECONDS
 #   make demo ONCE=1       the demo, which ends by itself
@@ -101,6 +102,17 @@ $(BUILD)/bin/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/core.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^
 
+# --- balancing in virtual time: the very code of balance/, see tests/sim ---
+
+SIM_OUT ?= $(BUILD)/sim-plots
+$(BUILD)/sim: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/sim/*.c)) $(BUILD)/core.a
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm
+
+# Tables to the terminal, a plot for each scenario in SIM_OUT. SCENARIOS='stall skew' for some.
+sim: $(BUILD)/sim
+	@mkdir -p $(SIM_OUT)
+	@$(BUILD)/sim -o $(SIM_OUT) $(SCENARIOS)
+
 lint:
 	@tests/house/need.sh clang-tidy cppcheck shellcheck mandoc
 	@tests/house/lint.sh
@@ -136,6 +148,6 @@ clean:
 
 -include $(OBJ:.o=.d) $(CTL:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
 
-.PHONY: all tools check check-asan bench bench-parts fuzz lint demo install clean
+.PHONY: all tools check check-asan sim bench bench-parts fuzz lint demo install clean
 .SECONDARY:
 .DELETE_ON_ERROR:

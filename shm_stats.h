@@ -290,7 +290,8 @@ struct shm_learn {
 	_Atomic uint64_t latency;	/* sum of the last answers' times, us | answers in it; both wear off */
 	_Atomic uint64_t errors;	/* errors | requests that ended; both wear off */
 	_Atomic uint64_t trouble;	/* longest surprise, us | errors without a good answer in between */
-	_Atomic uint64_t at_ns;		/* as of when; 0: nothing is known */
+	_Atomic uint64_t at_ns;		/* as of when the three above are; 0: nothing is known */
+	_Atomic uint64_t answered_ns;	/* CLOCK_MONOTONIC of the last good answer */
 };
 
 _Static_assert(sizeof(struct shm_learn) == SHM_LINE, "byte map");

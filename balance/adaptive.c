@@ -8,9 +8,10 @@
  *	           weight * ramp         usual one
  *
  * - In flight is exact over all workers, connections under way included.
- * - The expected answer time is the server's mean over its last answers, or its latest peak if that is more, and on
- *   top a quarter of the time that its unanswered requests have waited by now. A server that hangs
- *   so becomes expensive while it hangs, before it has answered anything late.
+ * - The expected answer time is the server's mean over its last answers, or its latest peak if that is
+ *   more, and on top a quarter of the time for which requests have waited there while nothing at all
+ *   was answered. A server that hangs so becomes expensive while it hangs, before it has answered
+ *   anything late. Between servers that are alike otherwise, the age of what waits decides.
  *   The mean counts by its evidence; as that wears off it moves to what is usual in the pool, and the
  *   server is tried again with one request, whose age then speaks for itself.
  *   Anything up to NEAR times the usual is alike: means of a few answers differ by as much by chance, and
@@ -35,6 +36,7 @@
 #define NEAR		1.5f
 #define PRIOR		0.5f	/* answers that the pool's usual time counts for */
 #define AGE_SHARE	0.25f
+#define AGE_MOST	0.3f
 #define RATE_FLOOR	0.01f	/* error rates below this are none */
 #define USUAL_US	1000.0f	/* while nothing at all is known */
 
@@ -80,6 +82,11 @@ static float larger(float a, float b)
 	return a > b ? a : b;
 }
 
+static float smaller(float a, float b)
+{
+	return a < b ? a : b;
+}
+
 /* The usual answer time: harmonic, so that slow ones hardly move it. */
 static float usual(const struct candidate *c, unsigned n)
 {
@@ -111,7 +118,9 @@ static float cost(const struct balance_look *k, float usual_us, float errors, fl
 {
 	const struct learned *l = &k->learned;
 	float mean = (l->sum_us + PRIOR * usual_us) / (l->answers + PRIOR);
-	float time = larger(larger(mean, l->peak_us), NEAR * usual_us) + AGE_SHARE * l->age_us;
+	float near = NEAR * usual_us, age = l->waiting > 0 ? l->age_us / l->waiting : 0;
+	float time = larger(larger(mean, l->peak_us), near) + AGE_SHARE * l->silent_us +
+	    smaller(AGE_SHARE * age, AGE_MOST * near);
 	float mine = l->errors / (l->ends + 1), others = (errors - l->errors) / (ends - l->ends + 1);
 	float rate = (mine + RATE_FLOOR) / (others + RATE_FLOOR) / 2;
 	float blame = larger(rate * rate, 1) * fourfold(l->streak);

@@ -12,6 +12,7 @@ const struct balance_algorithm *const balance_all[] = {
 	&balance_round_robin,
 	&balance_random,
 	&balance_hash,
+	&balance_adaptive,
 	NULL,
 };
 

@@ -21,6 +21,9 @@ enum balance_need {
 	BALANCE_LEARNED = 16,	/* look */
 };
 
+/* A server that has just come up works up to its full weight in this time. */
+#define BALANCE_RAMP_NS UINT64_C(10000000000)
+
 /* All that there is to know of one server, for an algorithm that asks for some servers only. */
 struct balance_look {
 	uint32_t inflight;

@@ -129,6 +129,7 @@ void learn_answer(struct shm_learn *l, uint64_t now_ns, uint64_t took_ns)
 	}
 	n.errors.b += 1;
 	write_back(l, now_ns, &n);
+	store(&l->answered_ns, now_ns);
 }
 
 void learn_error(struct shm_learn *l, uint64_t now_ns, uint64_t took_ns)
@@ -165,7 +166,7 @@ void learn_gone(struct shm_learn *l, uint64_t now_ns, uint64_t waited_ns)
 
 void learn_add(const struct shm_learn *l, uint64_t now_ns, uint64_t since_ns, struct learned *sum)
 {
-	uint64_t v = load(&l->waiting), count = v >> COUNT_SHIFT, at = load(&l->at_ns);
+	uint64_t v = load(&l->waiting), count = v >> COUNT_SHIFT, at = load(&l->at_ns), answered = load(&l->answered_ns);
 
 	if (count) {
 		uint64_t age = (count * (now_ns >> TICK_SHIFT) - v) & SUM_MASK;
@@ -175,6 +176,8 @@ void learn_add(const struct shm_learn *l, uint64_t now_ns, uint64_t since_ns, st
 			sum->age_us += (float)(age << TICK_SHIFT) / 1000.0f;
 		sum->waiting += (float)count;
 	}
+	if (answered > sum->answered_ns)
+		sum->answered_ns = answered;
 	if (at == 0 || at < since_ns)
 		return;
 
@@ -187,6 +190,13 @@ void learn_add(const struct shm_learn *l, uint64_t now_ns, uint64_t since_ns, st
 	sum->streak += n.trouble.b;
 	if (n.trouble.a > sum->peak_us)
 		sum->peak_us = n.trouble.a;
+}
+
+void learn_summed(uint64_t now_ns, struct learned *sum)
+{
+	float quiet_us = now_ns > sum->answered_ns ? us(now_ns - sum->answered_ns) : 0;
+
+	sum->silent_us = sum->age_us < sum->waiting * quiet_us ? sum->age_us : sum->waiting * quiet_us;
 }
 
 void learn_fold(struct shm_learn *to, const struct shm_learn *from)
@@ -202,4 +212,6 @@ void learn_fold(struct shm_learn *to, const struct shm_learn *from)
 		n.trouble.a = m.trouble.a;
 	n.trouble.b = n.trouble.b + m.trouble.b < LEARN_STREAK ? n.trouble.b + m.trouble.b : LEARN_STREAK;
 	write_back(to, now, &n);
+	if (load(&from->answered_ns) > load(&to->answered_ns))
+		store(&to->answered_ns, load(&from->answered_ns));
 }

@@ -7,7 +7,8 @@
  * count of errors by half in LEARN_HALF_NS, a peak the same, a streak of errors in twice that.
  *
  *	waiting   requests without an answer yet, and the sum of their ages, exact at every moment: a
- *	          server that has gone silent shows at once, not when its first answer comes
+ *	          server that has gone silent shows at once, not when its first answer comes. One that has just
+ *	          answered somebody is not silent, whatever a few long requests take it
  *	latency   moving mean of good answers, of about LEARN_ANSWERS; one beyond LEARN_PEAK times the mean
  *	          counts as that much
  *	peak      the longest of those beyond; each ordinary answer takes three quarters off
@@ -21,7 +22,7 @@
 
 #include "shm_stats.h"
 
-#define LEARN_HALF_NS	UINT64_C(4000000000)
+#define LEARN_HALF_NS	UINT64_C(5000000000)
 #define LEARN_ANSWERS	16.0f
 #define LEARN_PEAK	8.0f
 #define LEARN_STREAK	6.0f	/* longest that counts */
@@ -30,10 +31,12 @@
 struct learned {
 	float waiting;		/* requests */
 	float age_us;		/* of all of them together */
+	float silent_us;	/* of that, what nothing has been answered in */
 	float sum_us, answers;	/* sum_us / answers: the mean */
 	float errors, ends;	/* errors among so many requests that ended */
 	float peak_us;		/* the highest of all workers' */
 	float streak;
+	uint64_t answered_ns;	/* when a good answer came last */
 };
 
 /* One writer each. asked_ns: when the request was given to the server, the same in both calls. */
@@ -44,8 +47,12 @@ void learn_answer(struct shm_learn *l, uint64_t now_ns, uint64_t took_ns);
 void learn_error(struct shm_learn *l, uint64_t now_ns, uint64_t took_ns);
 void learn_gone(struct shm_learn *l, uint64_t now_ns, uint64_t waited_ns);
 
-/* Adds a record to *sum. What was learned before since_ns (the server's last start) does not count. */
+/*
+ * Adds a record to *sum, which began as zeros. What was learned before since_ns (the server's last
+ * start) does not count. learn_summed() after the last one.
+ */
 void learn_add(const struct shm_learn *l, uint64_t now_ns, uint64_t since_ns, struct learned *sum);
+void learn_summed(uint64_t now_ns, struct learned *sum);
 /* Adds a record that has no writer any more to another one; its waiting requests go. */
 void learn_fold(struct shm_learn *to, const struct shm_learn *from);
 

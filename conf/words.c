@@ -26,6 +26,7 @@ const char *const words_balance[] = {
 	[WORDS_ROUND_ROBIN] = "round-robin",
 	[WORDS_RANDOM] = "random",
 	[WORDS_HASH] = "hash",
+	[WORDS_ADAPTIVE] = "adaptive",
 	NULL
 };
 const char *const words_hashes[] = {

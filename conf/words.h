@@ -55,7 +55,8 @@ extern const struct words_entry words_server[];	/* options behind `server NAME A
 extern const struct words_entry words_sticky[];	/* options behind `sticky cookie NAME` */
 
 /* Valid names of the balancing algorithms, by enum words_algorithm; a test compares them with balance/. */
-enum words_algorithm { WORDS_LEAST_CONNECTIONS, WORDS_LEAST_REQUESTS, WORDS_ROUND_ROBIN, WORDS_RANDOM, WORDS_HASH };
+enum words_algorithm { WORDS_LEAST_CONNECTIONS, WORDS_LEAST_REQUESTS, WORDS_ROUND_ROBIN, WORDS_RANDOM, WORDS_HASH,
+	WORDS_ADAPTIVE };
 extern const char *const words_balance[];
 extern const char *const words_hashes[];	/* by enum conf_hash */
 extern const char *const words_retry_on[];	/* by bit of enum conf_retry */

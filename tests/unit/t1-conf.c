@@ -397,11 +397,11 @@ static const struct bad bads[] = {
 	{ "pool p {\nserver a 1\nbalance least-conections\n}\n" LISTEN,
 	    "F:3:9: \"least-conections\" is not known; did you mean \"least-connections\"?\n" },
 	{ "pool p {\nserver a 1\nbalance best\n}\n" LISTEN, "F:3:9: \"best\" is not known; expected least-connections, least-requests, "
-	    "round-robin, random or hash\n" },
+	    "round-robin, random, hash or adaptive\n" },
 	{ "pool p {\nserver a 1\nbalance\n}\n" LISTEN, "F:3:8: the line ends too early; expected least-connections, least-requests, "
-	    "round-robin, random or hash\n" },
+	    "round-robin, random, hash or adaptive\n" },
 	{ "pool p {\nserver a 1\nbalance random 2\n}\n" LISTEN, "F:3:16: \"2\" is one word too many; expected least-connections, "
-	    "least-requests, round-robin, random or hash\n" },
+	    "least-requests, round-robin, random, hash or adaptive\n" },
 	{ "pool p {\nserver a 1\nbalance hash\n}\n" LISTEN,
 	    "F:3:13: the line ends too early; expected balance hash source, path, header NAME or cookie NAME\n" },
 	{ "pool p {\nserver a 1\nbalance hash soruce\n}\n" LISTEN, "F:3:14: \"soruce\" is nothing to hash; did you mean \"source\"?\n" },

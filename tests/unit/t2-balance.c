@@ -68,7 +68,7 @@ static void names(void)
 
 	for (const struct balance_algorithm *const *a = balance_all; *a; a++, n++)
 		ok(balance_find((*a)->name) == *a, "found: %s", (*a)->name);
-	is_int(n, 5, "five algorithms");
+	is_int(n, 6, "six algorithms");
 	ok(!balance_find("least"), "no such name");
 	ok(!balance_find(""), "empty name");
 }
