@@ -5,15 +5,37 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+#include "os/log.h"
+#include "worker/state.h"
 
 #define PIPE_SIZE (256 * 1024)	/* what we ask for; the kernel may give less */
 #define PIPES_KEPT 64		/* each one holds two descriptors */
 
-#define ROUND(n) (((n) + sizeof(void *) - 1) / sizeof(void *) * sizeof(void *))
+#define TRIM_NS CONF_SECOND	/* how often spare buffers are looked at */
+#define TRIM_KEEP 16		/* spare ones that stay in any case */
+#define CHUNK (256 * 1024)	/* taken from the kernel at once, bytes */
 
-static struct slab bufs = { .size = ROUND(sizeof(struct buf) + BUF_SIZE) };
-static struct slab large_bufs = { .size = ROUND(sizeof(struct buf) + BUF_LARGE) };
+/*
+ * Buffers, page by page. free[0..cold) have been given back to the kernel and come as zero pages when
+ * touched again, free[cold..nfree) are still there. `low`: the fewest of the latter since the last look,
+ * so many were not needed.
+ */
+struct pages {
+	uint32_t size;		/* of one, with its head, bytes */
+	struct buf **free;
+	unsigned nfree, cold, low, all;
+};
+
+static struct pages bufs = { .size = sizeof(struct buf) + BUF_SIZE };
+static struct pages large_bufs = { .size = sizeof(struct buf) + BUF_LARGE };
+static void trim(struct timer *t);
+static struct timer trimmer = { .cb = trim };
+
+_Static_assert((sizeof(struct buf) + BUF_SIZE) % 4096 == 0 && (sizeof(struct buf) + BUF_LARGE) % 4096 == 0, "whole pages");
+
 static struct slab heads = { .size = sizeof(struct http_head) };
 static struct pipe *kept[PIPES_KEPT];
 static unsigned nkept;
@@ -22,20 +44,20 @@ void *slab_take(struct slab *s)
 {
 	void *p = s->free;
 
-	if (p == NULL) {
-		/* A batch at a time: about 64 KiB, but at least one. */
-		size_t n = 65536 / s->size ? 65536 / s->size : 1;
-		char *block = malloc(n * s->size);
-		if (block == NULL)
-			return NULL;
-		for (size_t i = n; i > 0; i--) {
-			p = block + (i - 1) * s->size;
-			*(void **)p = s->free;
-			s->free = p;
-		}
+	if (p) {
+		s->free = *(void **)p;
+		return p;
 	}
-	s->free = *(void **)p;
-	s->used++;
+	if (s->nfresh == 0) {
+		size_t n = CHUNK / s->size;
+		s->fresh = malloc(n * s->size);	/* large: the kernel gives pages as they are touched */
+		if (s->fresh == NULL)
+			return NULL;
+		s->nfresh = n;
+	}
+	p = s->fresh;
+	s->fresh += s->size;
+	s->nfresh--;
 	return p;
 }
 
@@ -43,34 +65,83 @@ void slab_give(struct slab *s, void *p)
 {
 	*(void **)p = s->free;
 	s->free = p;
-	s->used--;
 }
 
-static struct buf *take(struct slab *slab, uint32_t size)
-{
-	struct buf *b = slab_take(slab);
+/* ---- buffers ---- */
 
-	if (b) {
-		b->at = b->end = 0;
-		b->size = size;
-	}
+static int grow(struct pages *p)
+{
+	unsigned n = CHUNK / p->size;
+	struct buf **list = realloc(p->free, (p->all + n) * sizeof *list);	/* room for all, so giving back never fails */
+
+	if (list == NULL)
+		return -1;
+	p->free = list;
+	char *chunk = mmap(NULL, n * p->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (chunk == MAP_FAILED)
+		return -1;
+	for (unsigned i = 0; i < n; i++)
+		p->free[p->nfree++] = (struct buf *)(void *)(chunk + (n - 1 - i) * p->size);
+	p->all += n;
+	p->cold = p->nfree;	/* nothing of it has been touched */
+	return 0;
+}
+
+static struct buf *take(struct pages *p)
+{
+	struct buf *b;
+
+	if (p->nfree == 0 && grow(p) < 0)
+		return NULL;
+	b = p->free[--p->nfree];
+	if (p->nfree < p->cold)
+		p->cold = p->nfree;
+	if (p->nfree - p->cold < p->low)
+		p->low = p->nfree - p->cold;
+	b->at = b->end = 0;
+	b->size = p->size - (uint32_t)sizeof *b;
 	return b;
+}
+
+static void give(struct pages *p, struct buf *b)
+{
+	p->free[p->nfree++] = b;
+	if (p->nfree - p->cold > TRIM_KEEP && !timer_armed(&trimmer))
+		timer_set(&worker.loop.wheel, &trimmer, state_now() + TRIM_NS);
+}
+
+static bool trim_pages(struct pages *p)
+{
+	for (unsigned n = p->low > TRIM_KEEP ? p->low - TRIM_KEEP : 0; n > 0; n--)
+		if (madvise(p->free[p->cold++], p->size, MADV_DONTNEED) < 0)
+			log_debug("spare memory stays: %s", strerror(errno));
+	p->low = p->nfree - p->cold;
+	return p->low > TRIM_KEEP;
+}
+
+static void trim(struct timer *t)
+{
+	bool more = trim_pages(&bufs);
+
+	more |= trim_pages(&large_bufs);
+	if (more)
+		timer_set(&worker.loop.wheel, t, state_now() + TRIM_NS);
 }
 
 struct buf *buf_take(void)
 {
-	return take(&bufs, BUF_SIZE);
+	return take(&bufs);
 }
 
 struct buf *buf_take_large(void)
 {
-	return take(&large_bufs, BUF_LARGE);
+	return take(&large_bufs);
 }
 
 void buf_give(struct buf **b)
 {
 	if (*b) {
-		slab_give((*b)->size == BUF_LARGE ? &large_bufs : &bufs, *b);
+		give((*b)->size == BUF_LARGE ? &large_bufs : &bufs, *b);
 		*b = NULL;
 	}
 }

@@ -1,7 +1,8 @@
 /*
- * Memory of a worker: everything that comes and goes with connections is taken from free lists that
- * only grow, so the steady state never calls the allocator. The list is a stack: what was used last
- * is handed out first, still warm in the cache.
+ * Memory of a worker: everything that comes and goes with connections is taken from free lists, so
+ * the steady state never calls the allocator. A list is a stack: what was used last is handed out
+ * first, still warm in the cache. Small things stay in their lists; of buffers, those that nobody
+ * has needed for a second or two go back to the kernel.
  */
 #ifndef WORKER_MEM_H
 #define WORKER_MEM_H
@@ -11,8 +12,8 @@
 
 #include "http/head.h"
 
-#define BUF_SIZE 16384		/* of an ordinary buffer */
-#define BUF_LARGE 65536		/* of one that holds a request to be repeated */
+#define BUF_SIZE (16384 - 12)	/* of an ordinary buffer: with its head it fills whole pages */
+#define BUF_LARGE (65536 - 12)	/* of one that holds a request to be repeated */
 
 /* Bytes on their way: data[at..end). */
 struct buf {
@@ -28,8 +29,9 @@ struct pipe {
 
 struct slab {
 	size_t size;		/* of one object, bytes; at least a pointer */
-	void *free;
-	uint32_t used;
+	void *free;		/* given back */
+	char *fresh;		/* the rest of the last block, never touched */
+	size_t nfresh;		/* objects in it */
 };
 
 /* Uninitialised memory; NULL with errno ENOMEM. */
