@@ -15,6 +15,11 @@ BUILD   ?= build/default
 SAN     ?=
 VERSION ?= 0.1.0
 PREFIX  ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR  ?= $(PREFIX)/share/man
+DOCDIR  ?= $(PREFIX)/share/doc/loadbalancer
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSCONFDIR ?= /etc
 FUZZ_SECONDS ?= 30
 JOBS    ?= 4
 # V=1 shows the commands.
@@ -138,16 +143,37 @@ bench-parts: $(BENCH)
 demo: $(BUILD)/loadbalancer $(TOOLS)
 	@LB=$(BUILD)/loadbalancer TOOLS=$(BUILD)/tools ONCE=$(ONCE) tests/demo.sh
 
-install: all
-	install -D -m 755 loadbalancer $(DESTDIR)$(PREFIX)/sbin/loadbalancer
-	for m in $(wildcard man/*.8 man/*.5 man/*.1); do \
-	    install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
+# What is installed, as MODE:FROM:TO; the scripts are told where the programs are.
+INSTALL = 755:$(BUILD)/loadbalancer:$(SBINDIR)/loadbalancer 755:$(BUILD)/lbctl:$(SBINDIR)/lbctl \
+	755:$(BUILD)/init/loadbalancer.init:$(SYSCONFDIR)/init.d/loadbalancer \
+	644:$(BUILD)/init/loadbalancer.service:$(UNITDIR)/loadbalancer.service \
+	644:init/loadbalancer.logrotate:$(SYSCONFDIR)/logrotate.d/loadbalancer \
+	644:init/loadbalancer.conf.example:$(DOCDIR)/loadbalancer.conf.example 644:README.md:$(DOCDIR)/README.md \
+	644:init/completion.bash:$(PREFIX)/share/bash-completion/completions/lbctl \
+	644:init/completion.bash:$(PREFIX)/share/bash-completion/completions/loadbalancer \
+	644:init/_lbctl:$(PREFIX)/share/zsh/site-functions/_lbctl \
+	$(foreach m,$(wildcard man/*.[158]),644:$(m):$(MANDIR)/man$(patsubst .%,%,$(suffix $(m)))/$(notdir $(m)))
+
+# No configuration is installed: one that is there is somebody's.
+install: $(BUILD)/loadbalancer $(BUILD)/lbctl
+	@mkdir -p $(BUILD)/init
+	@for f in loadbalancer.init loadbalancer.service; do \
+	    sed 's|@SBINDIR@|$(SBINDIR)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g' init/$$f >$(BUILD)/init/$$f || exit 1; done
+	@for i in $(INSTALL); do mode=$${i%%:*} i=$${i#*:}; \
+	    echo "  $(DESTDIR)$${i#*:}"; install -D -m $$mode $${i%%:*} $(DESTDIR)$${i#*:} || exit 1; done
+
+uninstall:
+	@for i in $(INSTALL); do echo "  $(DESTDIR)$${i##*:}"; rm -f $(DESTDIR)$${i##*:} || exit 1; done
 
 clean:
 	rm -rf build loadbalancer lbctl
 
 -include $(OBJ:.o=.d) $(CTL:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
 
+<<<<<<< Updated upstream
 .PHONY: all tools check check-asan sim bench bench-parts fuzz lint demo install clean
+=======
+.PHONY: all tools check check-asan bench bench-parts fuzz lint demo install uninstall clean
+>>>>>>> Stashed changes
 .SECONDARY:
 .DELETE_ON_ERROR:
