@@ -170,10 +170,6 @@ clean:
 
 -include $(OBJ:.o=.d) $(CTL:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
 
-<<<<<<< Updated upstream
-.PHONY: all tools check check-asan sim bench bench-parts fuzz lint demo install clean
-=======
-.PHONY: all tools check check-asan bench bench-parts fuzz lint demo install uninstall clean
->>>>>>> Stashed changes
+.PHONY: all tools check check-asan sim bench bench-parts fuzz lint demo install uninstall clean
 .SECONDARY:
 .DELETE_ON_ERROR:
