@@ -38,6 +38,7 @@
 #include "supervisor/dispatch.h"
 #include "supervisor/generation.h"
 #include "supervisor/hang.h"
+#include "supervisor/limit.h"
 #include "supervisor/listeners.h"
 #include "supervisor/notify.h"
 #include "supervisor/state.h"
@@ -157,6 +158,7 @@ static int make_table(const struct conf *conf)
 		.workers = 2 * CONF_WORKERS_MAX + 1,
 		.pools = CONF_POOLS_MAX,
 		.servers = conf->max_servers,
+		.listeners = 2 * CONF_LISTENERS_MAX,
 	};
 	char name[SHM_NAME_MAX];
 
@@ -249,6 +251,10 @@ static int prepare(struct conf *conf)
 		log_error("shared memory: %s", strerror(errno));
 		goto fail;
 	}
+	if (limit_init(&sup) < 0) {
+		log_error("wake-ups of the workers: %s", strerror(errno));
+		goto fail;
+	}
 	if (control_open(&sup, conf, err, sizeof(err)) < 0 || succession_start(&sup, conf, err, sizeof(err)) < 0) {
 		log_error("%s", err);
 		goto fail;
@@ -276,6 +282,7 @@ static void leave_nothing(void)
 		generation_free(g);
 	}
 	if (sup.table.inst) {
+		limit_close(&sup);
 		if (table_unlink(&sup.table) < 0)
 			log_error("%s: %s", sup.table.name, strerror(errno));
 		log_share_level(NULL);

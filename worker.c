@@ -24,6 +24,7 @@
 #include "worker/choose.h"
 #include "worker/fields.h"
 #include "worker/move.h"
+#include "worker/queue.h"
 #include "worker/session.h"
 #include "worker/upstream.h"
 
@@ -50,12 +51,8 @@ static void awake(void *row, uint64_t now_ns)
 
 static void take_connections(struct handoff_msg *m)
 {
-	/* One by one, received first and then active (session_start), so that the supervisor, which adds what is
-	 * on the way to what is active, is never wrong by more than one. */
-	for (unsigned i = 0; i < m->head.count; i++) {
-		table_add(&worker.row->received, 1);
+	for (unsigned i = 0; i < m->head.count; i++)
 		session_start(m->fd[i], &m->rec[i]);
-	}
 }
 
 static void leave(bool hand_back)
@@ -141,6 +138,7 @@ static void start(const struct worker_start *st)
 	worker.generation = st->generation;
 	worker.channel = st->channel;
 	worker.health_wake = st->health_wake;
+	worker.wake = st->wake;
 	worker.row = &st->table->worker[st->slot];
 	worker.runnable_end = &worker.runnable;
 	if (getrandom(&worker.rng, sizeof worker.rng, GRND_NONBLOCK) != sizeof worker.rng || worker.rng == 0)
@@ -152,6 +150,7 @@ static void start(const struct worker_start *st)
 	loop_set_hooks(&worker.loop, asleep, awake, worker.row);
 	state_init();
 	choose_init();
+	queue_init();
 	fields_init();
 	atomic_store_explicit(&worker.row->active, 0, memory_order_relaxed);
 	atomic_store_explicit(&worker.row->idle_upstreams, 0, memory_order_relaxed);
@@ -181,11 +180,14 @@ static void watch_channel(void)
 
 _Noreturn void worker_main(const struct worker_start *st)
 {
+	bool more = false;
+
 	start(st);
 	for (;;) {
-		if (loop_turn(&worker.loop, worker.runnable ? 0 : UINT64_MAX) < 0)
+		if (loop_turn(&worker.loop, worker.runnable || more ? 0 : UINT64_MAX) < 0)
 			log_fatal("waiting for events: %s", strerror(errno));
 		session_run_yielded();
+		more = queue_run();
 		watch_channel();
 		if ((worker.retiring || worker.stopping) && worker.sessions == NULL && session_flush_handed_back() == 0)
 			break;

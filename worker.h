@@ -12,6 +12,7 @@ struct worker_start {
 	uint32_t generation;
 	int channel;		/* the worker's end of its hand-off pair */
 	int health_wake;	/* eventfd: written to wake the health process */
+	const int *wake;	/* eventfd of each slot of the table, [max_workers]; 0: the supervisor */
 };
 
 /* Runs a worker until it is told to stop or retire, then exits. Privileges have been dropped. */

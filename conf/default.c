@@ -65,7 +65,7 @@ void default_server(struct conf_server *s)
 	s->weight = 1;
 }
 
-void default_listener(struct conf_listener *l)
+int default_listener(struct conf_listener *l)
 {
 	l->mode = CONF_MODE_HTTP;
 	l->backlog = 4096;
@@ -84,4 +84,7 @@ void default_listener(struct conf_listener *l)
 	l->http.max_fields = HTTP_FIELDS_MAX;
 	l->http.max_requests = UINT_MAX;
 	l->http.max_request_line = 8 * 1024;
+	l->http.retry_after_ns = CONF_SECOND;
+	l->http.via = strdup("loadbalancer");
+	return l->http.via ? 0 : -1;
 }

@@ -19,6 +19,7 @@
 
 #include "os/log.h"
 #include "supervisor/dispatch.h"
+#include "supervisor/limit.h"
 
 #define ACCEPT_LISTENERS	64	/* listeners looked at in one round; epoll takes turns among more */
 #define ACCEPT_BOUND		64	/* connections of one listener before others get their turn */
@@ -85,6 +86,18 @@ static bool accept_from(struct supervisor *s, const struct listener *l, unsigned
 	return true;
 }
 
+/* The same within max-connections. */
+static bool accept_some(struct supervisor *s, struct listener *l)
+{
+	unsigned room = limit_room(s, l);
+
+	if (room == 0) {
+		limit_reached(s, l);
+		return false;
+	}
+	return accept_from(s, l, room < ACCEPT_BOUND ? room : ACCEPT_BOUND);
+}
+
 /*
  * The estimate decays with time and is fed by rounds: (rate * T + n) / (T + dt) is n / dt in the long
  * run, follows within about T, and needs no exponential.
@@ -122,7 +135,7 @@ static void accept_round(struct supervisor *s)
 	do {
 		more = 0;
 		for (i = 0; i < n; i++) {
-			if (ev[i].data.ptr && !accept_from(s, ev[i].data.ptr, ACCEPT_BOUND))
+			if (ev[i].data.ptr && !accept_some(s, ev[i].data.ptr))
 				ev[i].data.ptr = NULL;
 			more |= ev[i].data.ptr != NULL;
 		}
@@ -197,6 +210,8 @@ void accept_last(struct supervisor *s, struct listener *l)
 void accept_turn(struct supervisor *s)
 {
 	struct dispatch *d = &s->dispatch;
+
+	limit_turn(s);
 	bool may = d->open && !supervisor_holds(s) && s->loop.now_ns >= d->paused_until_ns;
 
 	if (may && d->coalescing && s->loop.now_ns >= d->next_round_ns) {

@@ -21,6 +21,7 @@
 #include "supervisor/channel.h"
 #include "supervisor/generation.h"
 #include "supervisor/hang.h"
+#include "supervisor/limit.h"
 #include "supervisor/rows.h"
 #include "worker.h"
 
@@ -49,10 +50,11 @@ static void children_signals(bool term_ends)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Returns as fork(2) does. `keep`: descriptors the child has besides 0, 1, 2 and the log. */
-static pid_t children_fork(struct generation *g, const char *name, int keep_a, int keep_b, bool term_ends)
+/* Returns as fork(2) does. `keep`: descriptors the child has besides 0, 1, 2 and the log; worker: and all wake-ups. */
+static pid_t children_fork(struct generation *g, const char *name, int keep_a, int keep_b, bool worker)
 {
-	int keep[3] = { keep_a, keep_b, log_fd() };
+	int keep[3 + SHM_WORKERS_MAX] = { keep_a, keep_b, log_fd() };
+	unsigned nkeep = 3, i;
 	char title[64];
 	pid_t pid;
 
@@ -60,8 +62,10 @@ static pid_t children_fork(struct generation *g, const char *name, int keep_a, i
 	pid = fork();
 	if (pid != 0)
 		return pid;
-	proc_close_others(STDERR_FILENO + 1, keep, sizeof(keep) / sizeof(keep[0]));
-	children_signals(term_ends);
+	for (i = 0; worker && i < g->s->table.max_workers; i++)
+		keep[nkeep++] = g->s->wake[i];
+	proc_close_others(STDERR_FILENO + 1, keep, nkeep);
+	children_signals(!worker);
 	if (g->s->daemon_fd >= 0)
 		proc_let_go(g->s->keep_stderr);
 	log_name(name);
@@ -117,7 +121,7 @@ void children_start_worker(struct worker *w)
 	atomic_store_explicit(&row->idle_upstreams, 0, memory_order_relaxed);
 	table_live(&s->table, w->slot);
 
-	pid = children_fork(w->gen, name, w->channel[1], s->health_wake, false);
+	pid = children_fork(w->gen, name, w->channel[1], s->health_wake, true);
 	if (pid == 0) {
 		worker_main(&(struct worker_start){
 			.conf = w->gen->conf,
@@ -126,6 +130,7 @@ void children_start_worker(struct worker *w)
 			.generation = w->gen->number,
 			.channel = w->channel[1],
 			.health_wake = s->health_wake,
+			.wake = s->wake,
 		});
 	}
 	if (pid < 0) {
@@ -192,7 +197,7 @@ void children_start_health(struct supervisor *s, struct generation *g)
 	h->io.cb = children_health_event;
 	if (loop_add(&s->loop, &h->io, EPOLLIN) < 0)
 		goto fail;
-	pid = children_fork(g, "health", pair[1], s->health_wake, true);
+	pid = children_fork(g, "health", pair[1], s->health_wake, false);
 	if (pid == 0) {
 		health_main(&(struct health_start){
 			.conf = g->conf,
@@ -319,6 +324,7 @@ static void children_worker_ended(struct worker *w, int status)
 	atomic_store_explicit(&row->pid, 0, memory_order_relaxed);
 	atomic_store_explicit(&row->slot, SHM_SLOT_FREE, memory_order_relaxed);
 	table_fold(&s->table, w->slot);
+	limit_worker_gone(s);
 	s->dispatch.stirred = true;
 	children_how(status, how, sizeof(how));
 

@@ -75,6 +75,8 @@ static void listeners_shut(struct supervisor *s, struct listener *l)
 	struct stat st;
 
 	accept_remove(s, l);
+	if (l->limited)
+		s->dispatch.limited--;
 	close(l->fd);
 	if (l->addr.ss_family == AF_UNIX && lstat(path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
 		unlink(path);
@@ -199,6 +201,10 @@ void listeners_commit(struct supervisor *s, const struct conf *conf, struct list
 	for (i = 0; i < s->listeners.n; i++) {
 		struct listener *l = s->listeners.v[i];
 
+		if (l->limited) {	/* the new configuration may allow more: looked at in the next turn */
+			s->dispatch.stirred = true;
+			continue;
+		}
 		if (!l->watched)
 			log_info("listening on %s", l->text);
 		if (accept_add(s, l) < 0)

@@ -143,6 +143,44 @@ static void rows_new_server(struct table *t, const struct conf_server *v, uint32
 		atomic_store_explicit(&t->inst->servers, v->row + 1, memory_order_release);
 }
 
+/* A row for each listener, by its name. 0, or -1 after a message in err. */
+static int rows_listeners(struct table *t, struct conf *conf, uint32_t generation, char *err, size_t size)
+{
+	unsigned i, k;
+
+	for (i = 0; i < conf->nlisteners; i++) {
+		struct conf_listener *l = &conf->listener[i];
+		uint32_t unused = UINT32_MAX;
+
+		if (strlen(l->name) >= SHM_NAME_MAX) {
+			snprintf(err, size, "listener %s: a name has at most %d characters", l->name, SHM_NAME_MAX - 1);
+			return -1;
+		}
+		l->row = UINT32_MAX;
+		for (k = 0; k < t->max_listeners && l->row == UINT32_MAX; k++) {
+			if (!rows_load(&t->listener[k].used))
+				unused = unused == UINT32_MAX ? k : unused;
+			else if (strcmp(t->listener[k].name, l->name) == 0)
+				l->row = k;
+		}
+		if (l->row != UINT32_MAX)
+			continue;
+		if (unused == UINT32_MAX) {
+			snprintf(err, size, "listener %s: the table has %u rows for listeners, and all are in use", l->name,
+				 t->max_listeners);
+			return -1;
+		}
+		l->row = unused;
+		memset(t->listener[unused].name, 0, sizeof(t->listener[unused].name));
+		memcpy(t->listener[unused].name, l->name, strlen(l->name));
+		atomic_store_explicit(&t->listener[unused].limited, 0, memory_order_relaxed);
+		atomic_store_explicit(&t->listener[unused].max_connections, l->max_connections, memory_order_relaxed);
+		table_clear_listener(t, unused);
+		atomic_store_explicit(&t->listener[unused].used, generation, memory_order_release);
+	}
+	return 0;
+}
+
 int rows_assign(struct table *t, struct conf *conf, uint32_t generation, char *err, size_t size)
 {
 	struct rows_index x = { 0 };
@@ -153,6 +191,8 @@ int rows_assign(struct table *t, struct conf *conf, uint32_t generation, char *e
 		snprintf(err, size, "%s", strerror(errno));
 		return -1;
 	}
+	if (rows_listeners(t, conf, generation, err, size) < 0)
+		goto fail;
 	for (i = 0; i < conf->npools; i++) {
 		struct conf_pool *p = &conf->pool[i];
 
@@ -246,6 +286,10 @@ void rows_free(struct table *t, uint32_t oldest)
 		if (rows_load(&t->pool[i].used) && rows_load(&t->pool[i].used) < oldest)
 			atomic_store_explicit(&t->pool[i].used, 0, memory_order_release);
 	}
+	for (i = 0; i < t->max_listeners; i++) {
+		if (rows_load(&t->listener[i].used) && rows_load(&t->listener[i].used) < oldest)
+			atomic_store_explicit(&t->listener[i].used, 0, memory_order_release);
+	}
 }
 
 void rows_undo(struct table *t, uint32_t generation)
@@ -259,5 +303,9 @@ void rows_undo(struct table *t, uint32_t generation)
 	for (i = 0; i < t->max_pools; i++) {
 		if (rows_load(&t->pool[i].used) == generation)
 			atomic_store_explicit(&t->pool[i].used, 0, memory_order_release);
+	}
+	for (i = 0; i < t->max_listeners; i++) {
+		if (rows_load(&t->listener[i].used) == generation)
+			atomic_store_explicit(&t->listener[i].used, 0, memory_order_release);
 	}
 }

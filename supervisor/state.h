@@ -110,6 +110,7 @@ struct listener {
 	uint16_t row;			/* of its listener in the serving configuration */
 	enum conf_mode mode;
 	bool watched;			/* it is in the listeners' epoll */
+	bool limited;			/* it is not, because max-connections is reached. limit.c */
 };
 
 /* The serving set of listeners, or a planned one. listeners.c */
@@ -147,7 +148,8 @@ struct dispatch {
 	uint64_t paused_until_ns;	/* out of descriptors or memory */
 	double per_ms;			/* moving mean of connections accepted per millisecond */
 	uint64_t measured_ns;
-	struct limit resources, channels;
+	struct limit resources, channels, limits;
+	unsigned limited;		/* addresses that are at their limit; limit.c */
 };
 
 enum succession_phase {
@@ -189,6 +191,9 @@ struct supervisor {
 	struct conf_options options;
 	struct loop_fd signals;		/* signalfd */
 	int health_wake;		/* eventfd of the health process, whichever it is */
+	int wake[SHM_WORKERS_MAX];	/* eventfd of each slot of the table; 0: our own. Workers wake each other
+					 * when a server has room again, and us when a client's connection has ended */
+	struct loop_fd limit_io;	/* wake[0]. limit.c */
 	int pid_fd;
 	char *pid_file;			/* as at start; NULL: none */
 	char *control, *control_group;	/* of the control socket, as at start; NULL: none. control.c */

@@ -3,6 +3,9 @@
 
 #include "http/forward.h"
 #include "os/log.h"
+#include "worker/attempt.h"
+#include "worker/fields.h"
+#include "worker/place.h"
 
 static enum exchange_result invalid_answer(struct exchange *x, const char *why)
 {
@@ -112,12 +115,16 @@ static enum exchange_result forward_head(struct exchange *x)
 		.keep_alive = x->keep_client || h->status == 101,
 		.head_only = x->method == HTTP_HEAD || h->status == 304,
 	};
+	struct fields_room room;
+
 	if (!out_ready(s))
 		return exchange_refuse(x, 502);
+	fields_response(x, h, u->in->data + u->in->at, &edit, &room);
 	size_t n = http_forward_response(s->out->data + s->out->end, buf_room(s->out), h, u->in->data + u->in->at, &edit);
 	if (n == 0)
 		return invalid_answer(x, "head does not fit");
 	s->out->end += (uint32_t)n;
+	place_cookie(x, s->out);
 	x->u->announced_s = h->keep_alive_timeout_s;
 	conn_take(u, h->size);
 	head_give(&x->head);
@@ -136,12 +143,13 @@ static enum exchange_result forward_head(struct exchange *x)
 /* The server's side failed or ended before the head of the answer was whole. */
 static enum exchange_result answer_lost(struct exchange *x)
 {
-	return exchange_again(x, SHM_OUT_WORKER_RESET, 502);
+	return attempt_again(x, SHM_OUT_WORKER_RESET, 502);
 }
 
 static enum exchange_result receive_head(struct exchange *x)
 {
 	struct conn *u = &x->u->c;
+	enum exchange_result r;
 
 	if (x->head == NULL) {
 		x->head = head_take();
@@ -172,6 +180,8 @@ static enum exchange_result receive_head(struct exchange *x)
 	}
 	if (x->head->status < 200 && x->head->status != 101)
 		return forward_interim(x);
+	if (x->head->status >= 502 && attempt_instead(x, &r))
+		return r;
 	return forward_head(x);
 }
 

@@ -3,10 +3,16 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "balance/balance.h"
+#include "balance/hash.h"
+#include "balance/maglev.h"
 #include "os/log.h"
+#include "worker/queue.h"
+
+#define CHOOSE_LOOK_NS	(100 * CONF_MS)	/* how old what is cached of a pool may be */
 
 /* The columns of a view, large enough for the largest pool. */
 static struct {
@@ -14,6 +20,57 @@ static struct {
 	uint32_t *weight, *inflight;
 	uint64_t *entries, *errors, *turns, *dispatched;
 } col;
+
+/* The table of balance hash, when there is none yet or weights have changed. */
+static void build_maglev(struct pool *p)
+{
+	unsigned n = p->conf->nservers;
+	uint64_t weights = 1, *name;
+	struct maglev *m = NULL;
+	uint32_t *weight;
+
+	for (unsigned i = 0; i < n; i++)
+		weights = hash_mix(weights + atomic_load_explicit(&p->server[i].row->weight, memory_order_relaxed));
+	if (p->maglev && p->maglev_weights == weights)
+		return;
+	name = calloc(n, sizeof *name);
+	weight = calloc(n, sizeof *weight);
+	for (unsigned i = 0; name && weight && i < n; i++) {
+		const struct server *s = &p->server[i];
+		uint32_t w = atomic_load_explicit(&s->row->weight, memory_order_relaxed);
+		/* Weight 0 is for a time: its places are kept, and passed over. */
+		weight[i] = s->conf->backup ? 0 : w ? w : s->conf->weight;
+		name[i] = hash_bytes(HASH_SERVER, s->conf->name, strlen(s->conf->name));
+	}
+	if (name && weight)
+		m = maglev_build(name, weight, n);
+	free(name);
+	free(weight);
+	if (m == NULL) {
+		if (p->maglev == NULL)
+			log_fatal("pool %s: no memory for its table", p->conf->name);
+		return;		/* the old one serves until there is memory */
+	}
+	maglev_free(p->maglev);
+	p->maglev = m;
+	p->maglev_weights = weights;
+}
+
+/* What is cached of a pool, taken anew. */
+static void look(struct pool *p)
+{
+	p->looked_ns = state_now();
+	p->limited = false;
+	p->usable_weight = 0;
+	for (unsigned i = 0; i < p->conf->nservers; i++) {
+		const struct server *s = &p->server[i];
+		p->limited |= atomic_load_explicit(&s->row->maxconn, memory_order_relaxed) != 0;
+		if (!s->conf->backup && choose_usable(s))
+			p->usable_weight += atomic_load_explicit(&s->row->weight, memory_order_relaxed);
+	}
+	if (p->balance->needs & BALANCE_KEY)
+		build_maglev(p);
+}
 
 void choose_init(void)
 {
@@ -29,6 +86,8 @@ void choose_init(void)
 	col.errors = calloc(n, sizeof *col.errors);
 	col.turns = calloc(n, sizeof *col.turns);
 	col.dispatched = calloc(n, sizeof *col.dispatched);
+	for (unsigned i = 0; i < worker.conf->npools; i++)
+		look(&worker.pool[i]);
 	if (!col.usable || !col.weight || !col.inflight || !col.entries || !col.errors || !col.turns || !col.dispatched)
 		log_fatal("no memory for %zu servers", n);
 }
@@ -119,18 +178,51 @@ static void round_due(struct pool *p, bool summed)
 		log_warn("health process cannot be woken");
 }
 
-struct server *choose_server(struct pool *p, const struct tried *tried)
+static uint32_t maxconn(const struct server *s)
+{
+	return atomic_load_explicit(&s->row->maxconn, memory_order_relaxed);
+}
+
+static bool was_tried(const struct tried *tried, unsigned i)
+{
+	for (unsigned k = 0; k < tried->n; k++)
+		if (tried->server[k] == i)
+			return true;
+	return false;
+}
+
+/* Takes out of col.usable those that hold their maxconn; col.inflight is filled. Returns how many. */
+static unsigned take_out_full(const struct pool *p)
+{
+	unsigned full = 0;
+
+	for (unsigned i = 0; i < p->conf->nservers; i++) {
+		uint32_t most = maxconn(&p->server[i]);
+		if (col.usable[i] && most && col.inflight[i] >= most) {
+			col.usable[i] = 0;
+			full++;
+		}
+	}
+	return full;
+}
+
+/* Gathers what the pool's algorithm wants, asks it, and asks again where others were quicker. */
+static struct server *by_view(struct pool *p, const struct ask *ask, bool *full)
 {
 	unsigned n = p->conf->nservers, needs = p->balance->needs;
-	unsigned found = candidates(p, tried);
+	unsigned found = candidates(p, ask->tried);
 	bool summed = false;
 	struct server *s;
 	int best;
 
 	if (found == 0)
 		return NULL;
-	if (needs & BALANCE_INFLIGHT)
+	if (needs & BALANCE_INFLIGHT || p->limited)
 		sum32(p, table_inflight, col.inflight);
+	if (p->limited && take_out_full(p) == found) {
+		*full = true;
+		return NULL;
+	}
 	if (needs & (BALANCE_ENTRIES | BALANCE_TURNS)) {
 		sum_dispatched(p, col.dispatched);
 		summed = true;
@@ -150,16 +242,82 @@ struct server *choose_server(struct pool *p, const struct tried *tried)
 	}
 	struct balance_view view = {
 		.n = n, .usable = col.usable, .weight = col.weight, .inflight = col.inflight, .entries = col.entries,
-		.errors = col.errors, .turns = col.turns, .rng = &worker.rng,
+		.errors = col.errors, .turns = col.turns, .key = ask->key, .maglev = p->maglev, .rng = &worker.rng,
 	};
-	best = p->balance->pick(&view);
-	if (best < 0)
+	while ((best = p->balance->pick(&view)) >= 0) {
+		s = &p->server[best];
+		if (queue_claim(s)) {
+			round_due(p, summed);
+			return s;
+		}
+		col.usable[best] = 0;
+		*full = true;
+	}
+	return NULL;
+}
+
+/* balance hash without a look at all servers: first the key's own, then others on its way. */
+static struct server *by_hash(struct pool *p, const struct ask *ask)
+{
+	const struct table *t = worker.table;
+	struct server *over = NULL;
+	uint64_t total = 0;
+
+	for (uint32_t slot = table_next_live(t, 1); slot < t->max_workers; slot = table_next_live(t, slot + 1))
+		total += atomic_load_explicit(&table_queue(t, slot)[p->conf->row].inflight, memory_order_relaxed);
+	for (uint32_t step = 0; step < MAGLEV_STEPS; step++) {
+		uint32_t i = maglev_at(p->maglev, ask->key, step);
+		struct server *s = &p->server[i];
+		if (i >= p->conf->nservers || !choose_usable(s) || was_tried(ask->tried, i))
+			continue;
+		if (maglev_over(table_sum_inflight(t, s->conf->row), atomic_load_explicit(&s->row->weight, memory_order_relaxed),
+		    total, p->usable_weight)) {
+			if (over == NULL)
+				over = s;
+		} else if (queue_claim(s))
+			return s;
+	}
+	return over && queue_claim(over) ? over : NULL;
+}
+
+struct server *choose_server(struct pool *p, const struct ask *ask, bool *full)
+{
+	struct server *s = NULL;
+
+	*full = false;
+	if (state_now() - p->looked_ns >= CHOOSE_LOOK_NS)
+		look(p);
+	if (ask->sticky >= 0) {
+		s = &p->server[ask->sticky];
+		if (!choose_usable(s) || was_tried(ask->tried, (unsigned)ask->sticky) || !queue_claim(s))
+			s = NULL;
+	}
+	if (s == NULL && p->maglev)
+		s = by_hash(p, ask);
+	if (s)
+		round_due(p, false);
+	else
+		s = by_view(p, ask, full);
+	if (s == NULL)
 		return NULL;
-	s = &p->server[best];
-	round_due(p, summed);
-	table_add32(s->inflight, 1);
 	table_add(s->dispatched, 1);
+	if (p->maglev)
+		table_add32(&p->line->inflight, 1);
 	return s;
+}
+
+bool choose_room(struct pool *p)
+{
+	static const struct tried none;
+
+	if (candidates(p, &none) == 0)
+		return false;
+	for (unsigned i = 0; i < p->conf->nservers; i++) {
+		uint32_t most = maxconn(&p->server[i]);
+		if (col.usable[i] && (most == 0 || table_sum_inflight(worker.table, p->server[i].conf->row) < most))
+			return true;
+	}
+	return false;
 }
 
 void choose_tried(struct tried *t, const struct server *s)
@@ -171,11 +329,15 @@ void choose_tried(struct tried *t, const struct server *s)
 void choose_adopt(struct server *s)
 {
 	table_add32(s->inflight, 1);
+	if (s->pool->maglev)
+		table_add32(&s->pool->line->inflight, 1);
 }
 
 void choose_done(struct server *s, bool reached)
 {
-	table_add32(s->inflight, (uint32_t)-1);
+	if (s->pool->maglev)
+		table_add32(&s->pool->line->inflight, (uint32_t)-1);
+	queue_release(s);
 	if (!reached)	/* it never got it, so it will never report it */
 		table_add(s->dispatched, (uint64_t)-1);
 }

@@ -15,10 +15,22 @@ struct tried {
 	uint16_t n;
 };
 
+/* What a request brings to the choice. */
+struct ask {
+	const struct tried *tried;
+	uint64_t key;		/* balance hash: what it goes by, hashed */
+	int sticky;		/* position of the server that its cookie names; -1: none */
+};
+
 void choose_init(void);
 
-/* The server for the next request of the pool, counted as in flight there; NULL: none is up. */
-struct server *choose_server(struct pool *p, const struct tried *tried);
+/*
+ * The server for the next request of the pool, counted as in flight there. NULL: none is up, or, with
+ * *full set, those that are have their maxconn.
+ */
+struct server *choose_server(struct pool *p, const struct ask *ask, bool *full);
+/* Whether a server of the pool could take a request now. */
+bool choose_room(struct pool *p);
 void choose_tried(struct tried *t, const struct server *s);
 /* A request that another worker had placed there goes on here. */
 void choose_adopt(struct server *s);

@@ -13,35 +13,38 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "http/forward.h"
 #include "os/sock.h"
 #include "worker/answer.h"
+#include "worker/attempt.h"
+#include "worker/fields.h"
+#include "worker/place.h"
+#include "worker/preamble.h"
+#include "worker/reply.h"
 #include "worker/request.h"
+#include "worker/route.h"
 #include "worker/tunnel.h"
 
 static struct slab exchanges = { .size = sizeof(struct exchange) };
 
 /* ---- beginning and end ---- */
 
-static void release_upstream(struct exchange *x, bool keep)
+void exchange_leave(struct exchange *x, bool reached, bool keep)
 {
 	struct upstream *u = x->u;
-
-	x->u = NULL;
-	if (u == NULL)
-		return;
-	if (keep)
-		upstream_keep(u);
-	else
-		upstream_close(u);
-}
-
-static void leave_server(struct exchange *x, bool reached)
-{
 	struct shm_load *cell;
 
+	/* The connection first: once its place is given back, another request may take it at once. */
+	x->u = NULL;
+	if (u && keep && x->pool->conf->send_proxy)
+		upstream_keep_own(u, preamble_way(x->s));
+	else if (u && keep)
+		upstream_keep(u);
+	else if (u)
+		upstream_close(u);
 	if (x->server == NULL)
 		return;
 	cell = x->server->cell;
@@ -54,10 +57,11 @@ static void leave_server(struct exchange *x, bool reached)
 
 void exchange_end(struct exchange *x, bool keep_upstream)
 {
-	leave_server(x, x->reached);
-	release_upstream(x, keep_upstream);
+	queue_leave(x->pool, x);
+	exchange_leave(x, x->reached, keep_upstream);
 	flow_end(&x->up);
 	flow_end(&x->down);
+	fields_end(x);
 	buf_give(&x->req);
 	head_give(&x->head);
 	x->s->x = NULL;
@@ -74,7 +78,7 @@ void exchange_abort(struct exchange *x)
 enum exchange_result exchange_refuse(struct exchange *x, unsigned status)
 {
 	struct session *s = x->s;
-	bool tcp = s->listener->mode == CONF_MODE_TCP, close = !x->req_read || !x->client_keep;
+	bool tcp = s->listener->mode == CONF_MODE_TCP, close = !x->req_read || !x->client_keep || x->minor == 0;
 
 	if (x->answered)
 		return answer_cut(x);
@@ -86,94 +90,21 @@ enum exchange_result exchange_refuse(struct exchange *x, unsigned status)
 	return EXCHANGE_ANSWER;
 }
 
-/* ---- choosing, and choosing again ---- */
+/* ---- connecting ---- */
 
-static enum shm_outcome outcome_of(int err)
+/* Tells the server whose connection this is. False with errno. */
+static bool introduce(struct exchange *x)
 {
-	switch (err) {
-	case EMFILE: case ENFILE: case ENOMEM: case ENOBUFS: case EADDRNOTAVAIL: case EACCES: case EPERM: case EAFNOSUPPORT:
-		return SHM_OUT_LOCAL;	/* says nothing about the server */
-	case ETIMEDOUT:
-		return SHM_OUT_WORKER_TIMEOUT;
-	default:
-		return SHM_OUT_WORKER_REFUSED;
-	}
-}
+	char line[PROXY_HEADER_WRITE_MAX];
+	size_t size = preamble_write(line, x->s, x->pool->conf->send_proxy);
+	/* In mode http a request follows at once; in mode tcp it may be the server's turn. */
+	int more = x->s->listener->mode == CONF_MODE_HTTP ? MSG_MORE : 0;
+	ssize_t n = send(x->u->c.h.fd, line, size, MSG_NOSIGNAL | more);
 
-/* The attempt is over without an answer. Books it; the upstream goes. */
-static void attempt_failed(struct exchange *x, enum shm_outcome outcome)
-{
-	struct server *sv = x->server;
-	bool stale = x->u && x->u->uses > 0 && outcome == SHM_OUT_WORKER_RESET;
-
-	if (stale)	/* it closed a connection that was idle, at the moment when we used it: no fault of the server */
-		x->fresh = true;
-	else {
-		x->fresh = false;
-		x->failures++;
-		choose_tried(&x->tried, sv);
-		/* Where a second server hangs up on the same request, the request may be what kills them:
-		 * leave the verdict on that server to health, or one request takes a whole pool down. */
-		if (outcome != SHM_OUT_LOCAL && !(outcome == SHM_OUT_WORKER_RESET && x->hung_up)) {
-			choose_down(sv, outcome);
-			upstream_close_idle(sv);
-		}
-	}
-	if (outcome == SHM_OUT_WORKER_TIMEOUT)
-		table_add(&sv->cell->timeouts, 1);
-	else if (outcome == SHM_OUT_WORKER_RESET) {
-		x->hung_up = x->hung_up || !stale;
-		table_add(&sv->cell->resets, 1);
-	} else
-		table_add(&sv->cell->connect_failures, 1);
-	flow_end(&x->up);
-	head_give(&x->head);
-	leave_server(x, x->reached);
-	release_upstream(x, false);
-}
-
-/*
- * Finds a server and begins a connection to it (EXCHANGE_GO), or answers the client with `status`.
- */
-static enum exchange_result attempt(struct exchange *x, unsigned status)
-{
-	const struct conf_pool *pool = x->pool->conf;
-
-	for (;;) {
-		struct server *sv = NULL;
-		if (x->failures <= pool->retries && x->failures <= pool->nservers)
-			sv = choose_server(x->pool, &x->tried);
-		if (sv == NULL)
-			return exchange_refuse(x, status);
-		x->server = sv;
-		x->chosen_ns = state_now();
-		x->reached = x->timed_out = x->wait_server = false;
-		x->server_moved = 0;
-		x->u = upstream_get(sv, x, x->fresh, !http_idempotent(x->method));
-		if (x->u && conn_arm(&x->u->c) == 0) {
-			x->state = X_CONNECT;
-			return EXCHANGE_GO;
-		}
-		attempt_failed(x, outcome_of(errno));
-		status = 502;
-	}
-}
-
-/* The server failed before its answer began: try another one where that is safe. */
-enum exchange_result exchange_again(struct exchange *x, enum shm_outcome outcome, unsigned status)
-{
-	struct server *sv = x->server;
-	bool safe = !x->reached || (x->replay && http_idempotent(x->method) && !x->interim);
-
-	attempt_failed(x, outcome);
-	if (!safe)
-		return exchange_refuse(x, status);
-	table_add(&sv->cell->retries, 1);
-	if (x->req)
-		x->req->at = 0;
-	x->req_sent = x->req_broken = false;
-	x->seen = 0;
-	return attempt(x, status);
+	/* The socket is new, so its buffer is empty and takes all of it; if it does not, that is not the server's fault. */
+	if (n >= 0 && (size_t)n < size)
+		errno = ENOBUFS;
+	return n == (ssize_t)size;
 }
 
 static enum exchange_result connecting(struct exchange *x)
@@ -184,7 +115,7 @@ static enum exchange_result connecting(struct exchange *x)
 	if (u->hup) {
 		err = sock_error(u->h.fd);
 		if (err)
-			return exchange_again(x, outcome_of(err), 502);
+			return attempt_again(x, attempt_outcome(err), 502);
 	}
 	if (!u->wr) {
 		if (!x->wait_server)
@@ -193,8 +124,11 @@ static enum exchange_result connecting(struct exchange *x)
 		return EXCHANGE_WAIT;
 	}
 	x->wait_server = false;
-	if (x->u->uses == 0)
+	if (x->u->uses == 0) {
 		table_add(&x->server->cell->connects, 1);
+		if (x->pool->conf->send_proxy && !introduce(x))
+			return attempt_again(x, attempt_outcome(errno), 502);
+	}
 	if (x->s->listener->mode == CONF_MODE_TCP) {
 		table_add(&worker.row->requests, 1);
 		timer_cancel(&worker.loop.wheel, &x->u->timer);
@@ -263,12 +197,10 @@ static enum exchange_result server_too_late(struct exchange *x)
 	if (!x->wait_server)	/* a timer from before; we wait for somebody else */
 		return EXCHANGE_GO;
 	if (x->state == X_CONNECT)
-		return exchange_again(x, SHM_OUT_WORKER_TIMEOUT, 504);
+		return attempt_again(x, SHM_OUT_WORKER_TIMEOUT, 504);
 	if (x->answered)
 		return answer_cut(x);
-	/* It may still be working on the request: no second try, or a slow request would visit all servers. */
-	attempt_failed(x, SHM_OUT_WORKER_TIMEOUT);
-	return exchange_refuse(x, 504);
+	return attempt_late(x);
 }
 
 enum exchange_result exchange_run(struct exchange *x)
@@ -284,13 +216,16 @@ enum exchange_result exchange_run(struct exchange *x)
 			exchange_abort(x);
 			return EXCHANGE_CLOSE;
 		}
-		r = x->state == X_CONNECT ? connecting(x) : x->state == X_TALK ? talk(x) : tunnel_run(x);
+		r = x->state == X_QUEUE ? attempt_queued(x) : x->state == X_CONNECT ? connecting(x) :
+		    x->state == X_TALK ? talk(x) : tunnel_run(x);
 	}
 	return r;
 }
 
 enum exchange_result exchange_client_timeout(struct exchange *x)
 {
+	if (x->state == X_QUEUE)
+		return attempt_waited(x);
 	if (x->state == X_TUNNEL) {
 		exchange_end(x, false);
 		return EXCHANGE_CLOSE;
@@ -326,6 +261,7 @@ static struct exchange *start(struct session *s, unsigned pool)
 	memset(x, 0, sizeof *x);
 	x->s = s;
 	x->pool = &worker.pool[pool];
+	x->sticky = -1;
 	x->up.splice = x->down.splice = s->listener->splice;
 	s->x = x;
 	return x;
@@ -352,41 +288,49 @@ struct exchange *exchange_adopt(struct session *s, struct server *sv, int fd, ui
 	return x;
 }
 
-enum exchange_result exchange_start_tcp(struct session *s)
+enum exchange_result exchange_start_tcp(struct session *s, unsigned pool)
 {
-	struct exchange *x = start(s, s->listener->pool);
+	struct exchange *x = start(s, pool);
 
 	if (x == NULL)
 		return EXCHANGE_CLOSE;
+	place_tcp(x);
 	x->method = HTTP_GET;	/* nothing has been sent: another server may always be tried */
-	return attempt(x, 503);
+	return attempt_first(x, 503);
 }
 
-/* Host names compare without case, and without the port. */
-static bool host_matches(const struct conf_route *r, const char *host, size_t size)
+/* No request after this one on its connection? RFC 9112 9.3: 1.0 does not know that ours would be kept. */
+static bool last_request(const struct session *s, const struct http_head *h)
 {
-	const char *colon = memrchr(host, ':', size);
-
-	if (colon && memchr(colon, ']', size - (size_t)(colon - host)) == NULL)
-		size = (size_t)(colon - host);
-	if (r->value_size > 2 && r->value[0] == '*' && r->value[1] == '.') {
-		size_t tail = r->value_size - 1;	/* with its dot */
-		return size > tail && strncasecmp(host + size - tail, r->value + 1, tail) == 0;
-	}
-	return size == r->value_size && strncasecmp(host, r->value, size) == 0;
+	return !h->keep_alive || s->requests >= s->listener->http.max_requests;
 }
 
-static unsigned route(const struct conf_listener *l, const struct http_head *h, const char *at)
+/*
+ * Requests that we answer ourselves: TRACE when it is off, what is not to be forwarded, what a route answers.
+ * True: answered. Else *pool is where it goes.
+ */
+static bool answer_here(struct session *s, const struct http_head *h, const char *at, unsigned *pool)
 {
-	for (unsigned i = 0; i < l->nroutes; i++) {
-		const struct conf_route *r = &l->route[i];
-		if (r->match == CONF_MATCH_PATH) {
-			if (h->target.size >= r->value_size && memcmp(at + h->target.at, r->value, r->value_size) == 0)
-				return r->pool;
-		} else if (host_matches(r, at + h->authority.at, h->authority.size))
-			return r->pool;
+	const struct conf_listener *l = s->listener;
+	int found = l->nroutes ? route_find(l, h, at) : ROUTE_DEFAULT;
+	const struct conf_route *r = found >= 0 ? &l->route[found] : NULL;
+	bool no_trace = h->method == HTTP_TRACE && !l->http.trace;
+
+	if (!no_trace && h->max_forwards != 0 && found != ROUTE_AMBIGUOUS && (!r || r->action == CONF_ROUTE_TO)) {
+		*pool = r ? r->pool : l->pool;
+		return false;
 	}
-	return l->pool;
+	/* A body is not worth reading for this: the connection ends behind the answer. */
+	bool close = last_request(s, h) || h->minor == 0 || h->framing == HTTP_CHUNKED || h->length > 0;
+	if (no_trace || found == ROUTE_AMBIGUOUS)
+		session_answer(s, no_trace ? 405 : 400, close);
+	else if (session_reply(s, close)) {
+		if (h->max_forwards == 0)
+			reply_last(s, h, at);
+		else
+			reply_route(s, r, h, at);
+	}
+	return true;
 }
 
 enum exchange_result exchange_start_http(struct session *s)
@@ -395,17 +339,22 @@ enum exchange_result exchange_start_http(struct session *s)
 	struct http_head *h = s->head;
 	const char *at = s->c.in->data + s->c.in->at;
 	struct http_request_edit edit = { .keep_alive = true };
-	char peer[64];
+	struct fields_room room;
 	struct exchange *x;
+	unsigned pool;
 
 	table_add(&worker.row->requests, 1);
 	s->requests++;
-	x = start(s, l->nroutes ? route(l, h, at) : l->pool);
+	if (answer_here(s, h, at, &pool)) {
+		conn_take(&s->c, h->size);
+		return EXCHANGE_ANSWER;
+	}
+	x = start(s, pool);
 	if (x == NULL)
 		goto unable;
 	x->method = h->method;
 	x->minor = h->minor;
-	x->client_keep = h->keep_alive;
+	x->client_keep = !last_request(s, h);
 	x->upgrade = h->upgrade;
 	/* A body that fits is kept with its head until the answer begins: then the request can be repeated. */
 	bool large = h->framing == HTTP_CHUNKED ||
@@ -413,10 +362,9 @@ enum exchange_result exchange_start_http(struct session *s)
 	x->req = large ? buf_take_large() : buf_take();
 	if (x->req == NULL)
 		goto unable;
-	if (l->forwarded_for) {
-		edit.forwarded_for.at = peer;
-		edit.forwarded_for.size = session_peer_text(s, peer, sizeof peer);
-	}
+	place_http(x, h, s->c.in->data + s->c.in->at);
+	if (fields_request(x, h, at, &edit, &room) < 0)
+		goto unable;
 	size_t n = http_forward_request(x->req->data, x->req->size, h, at, &edit);
 	x->req->end = (uint32_t)n;
 	if (n == 0)
@@ -432,7 +380,7 @@ enum exchange_result exchange_start_http(struct session *s)
 		x->req_left = h->length;
 	x->req_read = !x->req_chunked && x->req_left == 0;
 	x->replay = x->req_chunked || x->req_left <= buf_room(x->req);
-	return attempt(x, 503);
+	return attempt_first(x, 503);
 unable:
 	if (x)
 		exchange_end(x, false);

@@ -8,6 +8,7 @@
 #include "http/body.h"
 #include "worker/choose.h"
 #include "worker/flow.h"
+#include "worker/queue.h"
 #include "worker/session.h"
 #include "worker/upstream.h"
 
@@ -23,17 +24,26 @@ enum exchange_result {
 };
 
 enum exchange_state {
+	X_QUEUE,	/* no server has room: waits in the pool's line */
 	X_CONNECT,	/* the upstream is connecting */
 	X_TALK,		/* request out, answer in */
 	X_TUNNEL,	/* bytes both ways until both have ended */
 };
 
+struct fields_notes;
+
 struct exchange {
 	struct session *s;
-	struct upstream *u;	/* NULL only while a server is being chosen */
+	struct upstream *u;	/* NULL only while a server is being chosen, or waited for */
 	struct server *server;	/* counted as in flight there */
 	struct pool *pool;
 	struct tried tried;
+	struct queued queued;	/* queue.c */
+	uint64_t key;		/* place.c: see struct ask */
+	int sticky;
+	uint16_t queue_status;	/* X_QUEUE: what to answer when no server is left */
+	bool turn;		/* X_QUEUE: it may go on, at x->server if that is set */
+	struct fields_notes *notes;	/* lent when the answer or the log will want something of the request */
 	unsigned failures;	/* attempts that failed, but for kept connections found dead */
 	uint8_t state;		/* enum exchange_state */
 	uint8_t method;		/* enum http_method */
@@ -82,7 +92,7 @@ struct exchange {
 /* All results but WAIT, GO and YIELD: the exchange is gone. */
 /* The head in s->head, whose bytes are at the front of s->c.in, is whole: begins; takes the bytes. */
 enum exchange_result exchange_start_http(struct session *s);
-enum exchange_result exchange_start_tcp(struct session *s);
+enum exchange_result exchange_start_tcp(struct session *s, unsigned pool);
 enum exchange_result exchange_run(struct exchange *x);
 /* For one that goes on here: with a server and a connection to it, the rest is the caller's. Takes the
  * descriptor; NULL: it is closed. */
@@ -97,8 +107,10 @@ void exchange_abort(struct exchange *x);
 void exchange_end(struct exchange *x, bool keep_upstream);
 /* The balancer answers instead of a server, where an answer has not begun. */
 enum exchange_result exchange_refuse(struct exchange *x, unsigned status);
-/* The server failed before its answer began: tries another one where that is safe, else refuses with `status`. */
-enum exchange_result exchange_again(struct exchange *x, enum shm_outcome outcome, unsigned status);
+/* Lets go of server and upstream. keep: the connection is in order; reached: the server may have got the request. */
+void exchange_leave(struct exchange *x, bool reached, bool keep);
+/* From the queue: tries to go on. False: no server has room; else it has left the line, and may be gone. */
+bool exchange_turn(struct exchange *x);
 
 /* From the upstream: an event on it; its timer has fired. May end the session. */
 void exchange_event(struct exchange *x);

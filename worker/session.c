@@ -19,8 +19,8 @@
 #include "worker/exchange.h"
 #include "worker/reply.h"
 #include "worker/move.h"
+#include "worker/preamble.h"
 
-#define LINGER_NS	(2 * CONF_SECOND)
 #define LINGER_READS	64	/* buffers of what nobody wants, in one turn */
 #define REQUESTS_TURN	32	/* pipelined requests that one session may have answered before others get theirs */
 
@@ -75,10 +75,18 @@ static void forget(struct session *s)
 	timer_cancel(&worker.loop.wheel, &s->timer);
 	buf_give(&s->out);
 	head_give(&s->head);
+	preamble_forget(s);
 	*s->prev = s->next;
 	if (s->next)
 		s->next->prev = s->prev;
 	table_add32(&worker.row->active, (uint32_t)-1);
+	table_add32(&table_clients(worker.table, worker.slot)[s->listener->row], (uint32_t)-1);
+	/* The fence: either we see that the supervisor waits for this, or it sees that there is one less. */
+	atomic_thread_fence(memory_order_seq_cst);
+	uint64_t one = 1;
+	if (atomic_load_explicit(&worker.table->inst->limited, memory_order_relaxed) && worker.wake[0] >= 0 &&
+	    write(worker.wake[0], &one, sizeof one) < 0 && errno != EAGAIN)
+		log_warn("the supervisor cannot be woken: %s", strerror(errno));
 }
 
 void session_close(struct session *s)
@@ -123,8 +131,14 @@ void session_record(const struct session *s, struct handoff_record *r)
 		.accepted_ns = s->accepted_ns, .requests = s->requests,
 		.listener = (uint16_t)(s->listener - worker.conf->listener),
 		.family = s->peer_family, .port = s->peer_port,
+		.flags = (uint16_t)((s->headed ? HANDOFF_HEADED : 0) | (s->secure ? HANDOFF_SECURE : 0)),
 	};
 	memcpy(r->addr, s->peer, sizeof r->addr);
+	if (s->way && s->way->proxied) {
+		r->flags |= HANDOFF_PROXIED;
+		memcpy(r->to, s->way->to, sizeof r->to);
+		r->to_port = s->way->to_port;
+	}
 }
 
 /* An idle connection goes back to the supervisor, which gives it to our successors. False: not now. */
@@ -197,7 +211,7 @@ static void linger(struct session *s)
 	if (s->phase != SESSION_LINGER) {
 		s->phase = SESSION_LINGER;
 		conn_shut(&s->c);
-		timer_set(&worker.loop.wheel, &s->timer, state_now() + LINGER_NS);
+		timer_set(&worker.loop.wheel, &s->timer, state_now() + s->listener->linger_timeout_ns);
 	}
 	for (int i = 0; i < LINGER_READS; i++) {
 		buf_give(&s->c.in);
@@ -319,6 +333,35 @@ static bool read_request(struct session *s)
 	}
 }
 
+static bool begin_tcp(struct session *s, unsigned pool)
+{
+	s->phase = SESSION_EXCHANGE;
+	return after_exchange(s, exchange_start_tcp(s, pool));
+}
+
+/* True: it has been read, and there is more to do. */
+static bool read_preamble(struct session *s)
+{
+	unsigned pool = s->listener->pool;
+
+	switch (preamble_run(s, &pool)) {
+	case PREAMBLE_WAIT:
+		if (worker.retiring && s->c.in == NULL)
+			hand_back(s);
+		return false;
+	case PREAMBLE_CLOSE:
+		session_close(s);
+		return false;
+	case PREAMBLE_OVER:
+		break;
+	}
+	timer_cancel(&worker.loop.wheel, &s->timer);
+	if (s->listener->mode == CONF_MODE_TCP)
+		return begin_tcp(s, pool);
+	s->phase = SESSION_IDLE;
+	return true;
+}
+
 void session_run(struct session *s)
 {
 	uint32_t first = s->requests;
@@ -326,6 +369,9 @@ void session_run(struct session *s)
 
 	while (more) {
 		switch ((enum session_phase)s->phase) {
+		case SESSION_PREAMBLE:
+			more = read_preamble(s);
+			break;
 		case SESSION_IDLE:
 			if (s->requests - first >= REQUESTS_TURN) {
 				session_yield(s);
@@ -379,6 +425,7 @@ static void on_timer(struct timer *t)
 		if (after_exchange(s, r))
 			session_run(s);
 		return;
+	case SESSION_PREAMBLE:
 	case SESSION_IDLE:
 	case SESSION_ANSWER:
 	case SESSION_LINGER:
@@ -402,12 +449,20 @@ struct session *session_adopt(int fd, const struct handoff_record *r)
 	};
 	conn_start(&s->c, fd, on_event);
 	memcpy(s->peer, r->addr, sizeof s->peer);
+	s->headed = s->listener->accept_proxy == CONF_PROXY_OFF || r->flags & HANDOFF_HEADED;
+	s->secure = r->flags & HANDOFF_SECURE;
+	if (r->flags & HANDOFF_PROXIED && preamble_way(s)) {
+		s->way->proxied = true;
+		memcpy(s->way->to, r->to, sizeof s->way->to);
+		s->way->to_port = r->to_port;
+	}
 	s->next = worker.sessions;
 	s->prev = &worker.sessions;
 	if (s->next)
 		s->next->prev = &s->next;
 	worker.sessions = s;
 	table_add32(&worker.row->active, 1);
+	table_add32(&table_clients(worker.table, worker.slot)[s->listener->row], 1);
 	return s;
 }
 
@@ -415,13 +470,17 @@ void session_start(int fd, const struct handoff_record *r)
 {
 	struct session *s = session_adopt(fd, r);
 
+	/* Held first and then received: the supervisor, which adds what is on the way to what is held, never sees too few. */
+	atomic_store_explicit(&worker.row->received, atomic_load_explicit(&worker.row->received, memory_order_relaxed) + 1,
+	    memory_order_release);
 	if (s == NULL)
 		return;
-	if (s->listener->mode == CONF_MODE_TCP) {
-		s->phase = SESSION_EXCHANGE;
-		if (after_exchange(s, exchange_start_tcp(s)))
-			session_run(s);
-		return;
+	if (preamble_due(s)) {
+		s->phase = SESSION_PREAMBLE;
+		timer_set(&worker.loop.wheel, &s->timer, state_now() + s->listener->head_timeout_ns);
+	} else if (s->listener->mode == CONF_MODE_TCP) {
+		if (!begin_tcp(s, s->listener->pool))
+			return;
 	}
 	session_run(s);
 }
@@ -434,7 +493,7 @@ void session_sweep(void)
 		next = s->next;
 		if (s->phase == SESSION_EXCHANGE && worker.retiring)
 			session_yield(s);	/* it may be one that can move: after_exchange() finds out */
-		if (s->phase != SESSION_IDLE || s->c.in)
+		if ((s->phase != SESSION_IDLE && s->phase != SESSION_PREAMBLE) || s->c.in)
 			continue;
 		if (worker.stopping) {
 			/* Not closed unseen: a request may lie in the socket. read_request() closes when none does. */

@@ -1,12 +1,22 @@
 /* What one worker knows. */
 #include "worker/state.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "balance/balance.h"
+#include "balance/hash.h"
 #include "os/log.h"
 
 struct worker_state worker;
+
+static uint64_t name_hash(uint64_t purpose, const char *pool, const char *server)
+{
+	char text[2 * SHM_NAME_MAX];
+	int n = snprintf(text, sizeof text, "%s/%s", pool, server);
+
+	return hash_bytes(purpose, text, (size_t)n);
+}
 
 void state_init(void)
 {
@@ -21,6 +31,9 @@ void state_init(void)
 		p->conf = &conf->pool[i];
 		p->balance = balance_find(p->conf->balance);
 		p->row = &t->pool[p->conf->row];
+		p->line = &table_queue(t, worker.slot)[p->conf->row];
+		p->waiting_end = &p->waiting;
+		budget_start(&p->budget, loop_clock_ns());
 		p->server = calloc(p->conf->nservers, sizeof *p->server);
 		if (p->server == NULL || p->balance == NULL)
 			log_fatal("pool %s: cannot be set up", p->conf->name);
@@ -34,6 +47,7 @@ void state_init(void)
 			s->inflight = &table_inflight(t, worker.slot)[row];
 			s->passive = &table_passive(t, worker.slot)[row];
 			s->dispatched = &table_dispatched(t, worker.slot)[row];
+			s->cookie = name_hash(HASH_COOKIE, p->conf->name, s->conf->name);
 			s->cell = &table_cell(t, worker.slot)[row];
 		}
 	}

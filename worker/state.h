@@ -5,10 +5,13 @@
 #ifndef WORKER_STATE_H
 #define WORKER_STATE_H
 
+#include "balance/budget.h"
 #include "conf/conf.h"
 #include "ipc/table.h"
 #include "os/loop.h"
 
+struct exchange;
+struct maglev;
 struct session;
 struct upstream;
 struct balance_algorithm;
@@ -25,6 +28,7 @@ struct server {
 	struct shm_load *cell;
 	struct upstream *idle;		/* kept connections, most recently used first */
 	unsigned nidle;
+	uint64_t cookie;		/* what a sticky cookie names it by */
 	uint32_t down_gen;		/* our own finding "down" stands while health->gen is this ... */
 	bool down;			/* ... and this is set */
 };
@@ -35,6 +39,20 @@ struct pool {
 	struct shm_pool *row;
 	struct server *server;		/* [conf->nservers] */
 	uint64_t woken_target;		/* round_target for which we have woken health already */
+	struct budget budget;		/* of retries */
+
+	/* choose.c: looked at anew every CHOOSE_LOOK_NS. */
+	uint64_t looked_ns;
+	uint64_t usable_weight;		/* of its servers */
+	bool limited;			/* some server has a maxconn */
+	struct maglev *maglev;		/* balance hash; NULL otherwise */
+	uint64_t maglev_weights;	/* hash of the weights that it was built for */
+
+	/* queue.c: those who wait, first come first. */
+	struct shm_queue *line;		/* our cell of the table */
+	struct exchange *waiting, **waiting_end;
+	uint64_t stuck;			/* another worker's ticket that did not move when there was room */
+	bool queue_due;
 };
 
 struct worker_state {
@@ -49,6 +67,7 @@ struct worker_state {
 	uint64_t rng;			/* see balance_draw() */
 	uint32_t slot, generation;
 	int channel, health_wake;
+	const int *wake;		/* eventfd of each slot, [table->max_workers]; 0 is the supervisor's; -1: none */
 	bool channel_full;		/* a message did not fit; when the channel takes more, session_sweep() */
 	bool retiring;			/* hand back what is idle, finish the rest, exit */
 	bool stopping;			/* close what is idle, finish the rest, exit */

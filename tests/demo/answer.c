@@ -205,7 +205,13 @@ static void health(struct conn *c)
 static void control(struct conn *c, const char *what)
 {
 	const char *v = strchr(what, '/');
+	char text[32];
 
+	if (strcmp(what, "most") == 0) {
+		snprintf(text, sizeof(text), "%u\n", server.most);
+		answer_text(c, 200, text);
+		return;
+	}
 	if (v != NULL && strncmp(what, "health/", 7) == 0)
 		server.health = strdup(v + 1);
 	else if (v != NULL && strncmp(what, "entries/", 8) == 0)

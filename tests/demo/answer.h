@@ -39,6 +39,7 @@ struct conn {
 	size_t out_size, out_at, out_room;
 	uint64_t gen_left, gen_at, seed;	/* pattern still to be produced */
 	bool gen_chunked, trailers;
+	bool counted;			/* in server.now */
 	char *body;
 	size_t body_size, body_room;
 };
@@ -49,6 +50,7 @@ struct server {
 	uint64_t entries, errors;	/* what /healthcheck tells */
 	uint64_t status, die_after;	/* --status, --die-after; 0: not given */
 	bool count_health;
+	unsigned now, most;		/* requests being answered, and the most there have been at a time */
 };
 extern struct server server;
 

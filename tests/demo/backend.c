@@ -21,7 +21,8 @@
  * (per 10 ms, reading), v10 (answers as HTTP/1.0), seed=N, trailers, timeout=S (Keep-Alive field),
  * extra=TEXT (after the answer), header=NAME:VALUE, early=N (1xx answers with status N first).
  *
- * /control/health/MODE, /control/entries/N, /control/errors/N change the server and count nowhere.
+ * /control/health/MODE, /control/entries/N, /control/errors/N change the server and count nowhere;
+ * /control/most is the largest number of requests that it ever had at a time.
  */
 #include "tests/demo/answer.h"
 
@@ -103,9 +104,16 @@ static void watch(struct conn *c, uint32_t events)
 	c->events = events;
 }
 
+static void uncount(struct conn *c)
+{
+	server.now -= c->counted;
+	c->counted = false;
+}
+
 static void finish(struct conn *c)
 {
 	wake_never(c);
+	uncount(c);
 	if (c->ending == RESET) {
 		struct linger l = { .l_onoff = 1, .l_linger = 0 };
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
@@ -141,6 +149,11 @@ static void begin_answer(struct conn *c)
 
 	log_request(c);
 	c->state = WAIT;
+	if (!probe && strncmp(c->req.target, "/control/", 9) != 0) {
+		c->counted = true;
+		if (++server.now > server.most)
+			server.most = server.now;
+	}
 	if (probe)
 		delay_ms = strncmp(server.health, "slow:", 5) == 0 ? strtoull(server.health + 5, NULL, 10) : 0;
 	else if (strncmp(c->req.target, "/delay/", 7) == 0)
@@ -303,6 +316,7 @@ static bool flush(struct conn *c)
 /* Everything of this answer has been sent. */
 static void answered(struct conn *c)
 {
+	uncount(c);
 	switch (c->ending) {
 	case CUT: case RESET:
 		finish(c);
@@ -396,6 +410,7 @@ static void on_event(struct conn *c, uint32_t events)
 	}
 	if (c->state == WAIT && (events & EPOLLRDHUP)) {
 		c->eof = true;
+		uncount(c);	/* nobody waits for it any more */
 	} else if (events & (EPOLLIN | EPOLLRDHUP)) {
 		size_t room = REQUEST_MAX - c->in_size;
 		if (c->slowread > 0 && c->state == READ_BODY && room > c->allowance)

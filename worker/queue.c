@@ -1,0 +1,275 @@
+/*
+ * maxconn, and the line of those who wait. Worker only.
+ *
+ * What must hold: a server never has more than its maxconn requests, whatever workers do at the same
+ * moment, and even when one dies; who waits goes on as soon as there is room; who came first goes
+ * first. All of it with words that have one writer each, and nobody ever spins or blocks.
+ *
+ * NEVER MORE. To send a request, a worker first counts it in its own column (claims), then adds up
+ * all columns, and takes the claim back if the sum is above maxconn. Between the two stands a
+ * sequentially consistent fence. Suppose more than maxconn claims were good at some moment. Fences
+ * have one order for all processors; take the claim whose fence is the last. The worker that made it
+ * read all columns after its fence, so it saw each of the others, which had been counted before
+ * their fences and were still there. It saw a sum above maxconn, and its claim was not good.
+ * A claim is given back after the request has left the server (exchange.c closes or parks the
+ * connection first). A dead worker's column is cleared by the supervisor after the kernel has closed
+ * its connections. What workers of an older generation hold counts like the rest. So a conversation
+ * with a server that has a maxconn is not moved to a successor: it would not be counted on its way.
+ *
+ * NOBODY FORGOTTEN. A worker whose first request waits writes that request's ticket into its
+ * shm_queue.want, then a fence, then tries to claim. Who gives back, or takes back, a claim
+ * decrements, then a fence, then looks for the lowest ticket, and wakes its worker (an eventfd of each
+ * slot, which all workers have by fork; our own goes by a flag). One of the two fences is first: either
+ * the one who waits sees the room, or the other one sees who waits. Whoever leaves the front of the line
+ * publishes the ticket behind it, then a fence, and if there still is room, wakes the next.
+ * Two claims at once for one last place may both be taken back; each then wakes the first in line.
+ *
+ * IN ORDER. A ticket is the time at which a request joined (CLOCK_MONOTONIC is one clock for all
+ * processors) and the slot, which makes it unique. Within a worker that is the order, exactly. A
+ * worker claims for its first one only when no other worker's ticket is lower; a new request joins
+ * the line when it sees a ticket at all. Two that come within the moment that a store takes to be seen may
+ * change places: order between workers holds to well under a microsecond.
+ *
+ * The order is a courtesy, and waits for nobody who does not take part: a worker that was woken and
+ * has not moved for two ticks (a stopped or a hanging process) is passed over. Ticks also catch what no event
+ * tells: a maxconn that was raised, a server that has come back, a worker that died with a wake-up in
+ * its hand. There are ticks only while somebody waits.
+ */
+#include "worker/queue.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os/log.h"
+#include "worker/choose.h"
+#include "worker/exchange.h"
+
+#define TICK_NS		(20 * CONF_MS)
+#define TICKET_SHIFT	4	/* 16 ns: 64 bits less 8 of the slot hold 36 years of these */
+
+static struct loop_fd wake;	/* our own eventfd */
+static struct timer tick;
+static bool due;		/* some pool's line is to be looked at */
+static unsigned waiting;	/* in all pools */
+
+static _Atomic uint32_t *sum_word(const struct server *s, uint32_t slot)
+{
+	return &table_inflight(worker.table, slot)[s->conf->row];
+}
+
+/* The lowest ticket of all workers, or of all but us; its slot in *who. 0: nobody waits. */
+static uint64_t first(const struct pool *p, bool but_us, uint32_t *who)
+{
+	uint64_t lowest = 0;
+
+	for (uint32_t slot = table_next_live(worker.table, 1); slot < worker.table->max_workers;
+	     slot = table_next_live(worker.table, slot + 1)) {
+		uint64_t want;
+		if (but_us && slot == worker.slot)
+			continue;
+		want = atomic_load_explicit(&table_queue(worker.table, slot)[p->conf->row].want, memory_order_relaxed);
+		if (want && (lowest == 0 || want < lowest)) {
+			lowest = want;
+			*who = slot;
+		}
+	}
+	return lowest;
+}
+
+static void wake_first(struct pool *p, bool but_us)
+{
+	uint64_t one = 1;
+	uint32_t who;
+
+	if (first(p, but_us, &who) == 0)
+		return;
+	if (who == worker.slot)
+		p->queue_due = due = true;
+	else if (worker.wake[who] >= 0 && write(worker.wake[who], &one, sizeof one) < 0 && errno != EAGAIN)
+		log_warn("worker %u cannot be woken: %s", who, strerror(errno));
+}
+
+bool queue_claim(struct server *s)
+{
+	uint32_t most = atomic_load_explicit(&s->row->maxconn, memory_order_relaxed);
+	uint64_t sum = 0;
+
+	table_add32(s->inflight, 1);
+	if (most == 0)
+		return true;
+	atomic_thread_fence(memory_order_seq_cst);
+	for (uint32_t slot = table_next_live(worker.table, 0); slot < worker.table->max_workers;
+	     slot = table_next_live(worker.table, slot + 1))
+		sum += atomic_load_explicit(sum_word(s, slot), memory_order_relaxed);
+	if (sum <= most)
+		return true;
+	table_add32(s->inflight, (uint32_t)-1);
+	atomic_thread_fence(memory_order_seq_cst);
+	/* Another one may have met our claim. We have not met our own: whoever is in our way tells us. */
+	wake_first(s->pool, true);
+	return false;
+}
+
+void queue_release(struct server *s)
+{
+	/* release: what was done at the server comes before. */
+	atomic_store_explicit(s->inflight, atomic_load_explicit(s->inflight, memory_order_relaxed) - 1, memory_order_release);
+	if (atomic_load_explicit(&s->row->maxconn, memory_order_relaxed) == 0)
+		return;
+	atomic_thread_fence(memory_order_seq_cst);
+	wake_first(s->pool, false);
+}
+
+bool queue_busy(const struct pool *p)
+{
+	uint32_t who;
+
+	return p->waiting || (p->limited && first(p, true, &who) != 0);
+}
+
+/* Says who is first here now; the fence goes with it. */
+static void publish(struct pool *p)
+{
+	atomic_store_explicit(&p->line->want, p->waiting ? p->waiting->queued.ticket : 0, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+int queue_join(struct pool *p, struct exchange *x)
+{
+	static uint64_t last;
+	uint64_t sum = 0, now = loop_clock_ns();
+
+	/* As with servers: counted first, then compared. */
+	table_add32(&p->line->waiting, 1);
+	atomic_thread_fence(memory_order_seq_cst);
+	for (uint32_t slot = table_next_live(worker.table, 1); slot < worker.table->max_workers;
+	     slot = table_next_live(worker.table, slot + 1))
+		sum += atomic_load_explicit(&table_queue(worker.table, slot)[p->conf->row].waiting, memory_order_relaxed);
+	if (sum > p->conf->queue) {
+		table_add32(&p->line->waiting, (uint32_t)-1);
+		table_add(&p->line->refused, 1);
+		return -1;
+	}
+	table_add(&p->line->queued, 1);
+	x->queued.since_ns = now;
+	x->queued.ticket = (now >> TICKET_SHIFT) << 8 | worker.slot;
+	if (x->queued.ticket <= last)	/* the same 16 ns */
+		x->queued.ticket = last + 256;
+	last = x->queued.ticket;
+	x->queued.next = NULL;
+	x->queued.prev = p->waiting_end;
+	*p->waiting_end = x;
+	p->waiting_end = &x->queued.next;
+	waiting++;
+	if (x == p->waiting)
+		publish(p);
+	/* Room may have come between the look that found none and the ticket: look again. */
+	p->queue_due = due = true;
+	if (!timer_armed(&tick))
+		timer_set(&worker.loop.wheel, &tick, state_now() + TICK_NS);
+	return 0;
+}
+
+void queue_leave(struct pool *p, struct exchange *x)
+{
+	bool front = x == p->waiting;
+
+	if (x->queued.prev == NULL)
+		return;
+	*x->queued.prev = x->queued.next;
+	if (x->queued.next)
+		x->queued.next->queued.prev = x->queued.prev;
+	else
+		p->waiting_end = x->queued.prev;
+	x->queued.prev = NULL;
+	waiting--;
+	table_add32(&p->line->waiting, (uint32_t)-1);
+	if (!front)
+		return;
+	publish(p);
+	if (p->waiting)
+		p->queue_due = due = true;
+	else if (choose_room(p))	/* nobody would tell the next one of the room that is there */
+		wake_first(p, false);
+}
+
+/* Somebody else is first. True: but does not come for what is there, so we pass. */
+static bool pass_over(struct pool *p, uint64_t ticket, bool ticked)
+{
+	if (!ticked)
+		return false;
+	if (!choose_room(p)) {
+		p->stuck = 0;
+		return false;
+	}
+	if (p->stuck == ticket)
+		return true;
+	p->stuck = ticket;
+	return false;
+}
+
+static void run_pool(struct pool *p, bool ticked)
+{
+	bool passed = false;
+	struct exchange *x;
+	uint64_t foreign;
+	uint32_t who;
+
+	while ((x = p->waiting) != NULL) {
+		foreign = first(p, true, &who);
+		if (foreign && foreign < x->queued.ticket && !passed) {
+			passed = pass_over(p, foreign, ticked);
+			if (!passed)
+				break;
+		}
+		if (!exchange_turn(x))	/* no room; else it has left the line, and may be gone */
+			break;
+	}
+	p->queue_due = false;	/* what was given back meanwhile has been tried */
+}
+
+static void run(bool ticked)
+{
+	due = false;
+	for (unsigned i = 0; i < worker.conf->npools; i++) {
+		struct pool *p = &worker.pool[i];
+		if (p->queue_due || (ticked && p->waiting))
+			run_pool(p, ticked);
+	}
+}
+
+bool queue_run(void)
+{
+	/* Bounded: what is due because of what happens here has its turn with the next events. */
+	for (int i = 0; due && i < 16; i++)
+		run(false);
+	return due;
+}
+
+static void on_tick(struct timer *t)
+{
+	run(true);
+	if (waiting)
+		timer_set(&worker.loop.wheel, t, state_now() + TICK_NS);
+}
+
+static void on_wake(struct loop_fd *h, uint32_t events)
+{
+	uint64_t n;
+
+	(void)events;
+	if (read(h->fd, &n, sizeof n) < 0 && errno != EAGAIN)
+		log_warn("the worker's own wake-up cannot be read: %s", strerror(errno));
+	for (unsigned i = 0; i < worker.conf->npools; i++)
+		if (worker.pool[i].waiting)
+			worker.pool[i].queue_due = due = true;
+}
+
+void queue_init(void)
+{
+	tick.cb = on_tick;
+	wake = (struct loop_fd){ .cb = on_wake, .fd = worker.wake[worker.slot] };
+	if (wake.fd >= 0 && loop_add(&worker.loop, &wake, EPOLLIN) < 0)
+		log_fatal("wake-up: %s", strerror(errno));
+}
