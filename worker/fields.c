@@ -143,11 +143,10 @@ static void tell_of_client(const struct session *s, const struct http_head *h, c
 		return;
 	e->proto = list(c->forwarded_proto, trusted, proto);
 	e->forwarded_host = list(c->forwarded_host, trusted, host);
-	if (c->forwarded != CONF_FORWARDED_OFF) {
-		struct http_text element = { room->forwarded, fields_forwarded(room->forwarded, sizeof room->forwarded,
-		    client, host, proto.at) };
-		e->forwarded = list(c->forwarded, trusted, element);
-	}
+	struct http_text element = { room->forwarded, 0 };
+	if (c->forwarded != CONF_FORWARDED_OFF)
+		element.size = fields_forwarded(room->forwarded, sizeof room->forwarded, client, host, proto.at);
+	e->forwarded = list(c->forwarded, trusted, element);
 }
 
 /* Places of values, but for the client, which is there already. */
