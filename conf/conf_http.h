@@ -113,7 +113,7 @@ struct conf_http {
 	bool request_id;		/* off */
 	bool trace;			/* on with the command line, off in a file */
 	bool has_paths;			/* some route has a path */
-	char *via;			/* NULL: no Via */
+	char *via;			/* pseudonym in Via; loadbalancer; NULL, as with the command line: no Via */
 	struct conf_edits request, response;
 	struct conf_errors errors;
 	uint64_t retry_after_ns;	/* said in 503; 0: not said */

@@ -8,10 +8,10 @@
 
 /* Each fills a struct that is all zero. -1: no memory. */
 int default_conf(struct conf *c);
+int default_listener(struct conf_listener *l);
 void default_pool(struct conf_pool *p);
 void default_check(struct conf_check *k);
 void default_server(struct conf_server *s);
-void default_listener(struct conf_listener *l);
 
 /* Processors that this process may use, 1..CONF_WORKERS_MAX. */
 unsigned default_workers(void);

@@ -343,11 +343,14 @@ struct conf *conf_command_line(const struct conf_options *o, FILE *err)
 			goto fail;
 
 	l = c->listener;
-	default_listener(l);
+	if (default_listener(l) < 0)
+		goto no_memory;
 	l->mode = o->mode;
 	l->pool = 0;
 	l->http.forwarded_for = CONF_FORWARDED_OFF;
 	l->http.trace = true;
+	free(l->http.via);
+	l->http.via = NULL;
 	l->http.max_request_line = l->max_head;
 	l->name = strdup("default");
 	l->bind = calloc(2, sizeof(*l->bind));

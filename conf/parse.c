@@ -230,7 +230,10 @@ static int parse_open(struct parse *p, enum parse_block block)
 		if (parse_grow(p, &c->listener, c->nlisteners, sizeof(*c->listener)) < 0)
 			goto fail;
 		c->nlisteners++;
-		default_listener(parse_open_listener(p));
+		if (default_listener(parse_open_listener(p)) < 0) {
+			p->no_memory = true;
+			goto fail;
+		}
 		parse_open_listener(p)->name = name;
 	}
 	return 0;

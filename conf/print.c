@@ -28,7 +28,7 @@ static void print_word(FILE *out, const char *text)
 		print_quoted(out, text);
 }
 
-/* The value of an entry; its type is not WORDS_OWN, nor a text that is NULL. */
+/* The value of an entry; its type is not WORDS_OWN, nor a text that is NULL and has no word for that. */
 static void print_value(FILE *out, const struct words_entry *e, const void *object)
 {
 	const void *field = (const char *)object + e->offset;
@@ -59,7 +59,7 @@ static void print_value(FILE *out, const struct words_entry *e, const void *obje
 	case WORDS_NAME:
 	case WORDS_PATH:
 	case WORDS_LOG:
-		print_word(out, *(const char *const *)field);
+		print_word(out, *(const char *const *)field ? *(const char *const *)field : e->special);
 		return;
 	case WORDS_FLAG:
 	case WORDS_OWN:
@@ -86,7 +86,7 @@ static void print_table(FILE *out, const struct words_entry *e, const void *obje
 	for (; e->name; e++) {
 		if (e->type == WORDS_OWN)
 			continue;
-		if (print_is_text(e) && !*(const char *const *)(const void *)((const char *)object + e->offset))
+		if (print_is_text(e) && !e->special && !*(const char *const *)(const void *)((const char *)object + e->offset))
 			continue;
 		fprintf(out, "%s%s ", indent, e->name);
 		print_value(out, e, object);

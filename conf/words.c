@@ -143,7 +143,7 @@ const struct words_entry words_listen[] = {
 	ONE_OF("scheme", WORDS_ENUM, conf_listener, http.scheme, words_schemes),
 	ONE_OF("request-id", WORDS_BOOL, conf_listener, http.request_id, words_off_on),
 	ONE_OF("trace", WORDS_BOOL, conf_listener, http.trace, words_off_on),
-	TEXT("via", WORDS_TOKEN, conf_listener, http.via),
+	{ "via", WORDS_TOKEN, AT(conf_listener, http.via), 0, 0, "off", 0, NULL, NULL },
 	{ "retry-after", WORDS_TIME, AT(conf_listener, http.retry_after_ns), CONF_SECOND, DAY, "off", 0, NULL, NULL },
 	END
 };
@@ -263,7 +263,8 @@ const char *words_expected(char buf[static WORDS_TEXT_MAX], const struct words_e
 		snprintf(buf, WORDS_TEXT_MAX, "no value");
 		break;
 	case WORDS_TOKEN:
-		snprintf(buf, WORDS_TEXT_MAX, "a word of letters, digits and some signs");
+		snprintf(buf, WORDS_TEXT_MAX, "a word of letters, digits and some signs%s%s",
+		    e->special ? ", or " : "", e->special ? e->special : "");
 		break;
 	case WORDS_NAME:
 		snprintf(buf, WORDS_TEXT_MAX, "the name of a %s", e->name);
@@ -364,6 +365,11 @@ int words_set(const struct words_entry *e, void *object, const char *text, const
 		if (!value_is_token(text)) {
 			*why = "is not one word";
 			return -1;
+		}
+		if (e->special && strcmp(text, e->special) == 0) {
+			free(*(char **)field);
+			*(char **)field = NULL;
+			return 0;
 		}
 		return words_string(field, text);
 	case WORDS_NAME:

@@ -31,7 +31,7 @@ struct words_entry {
 	enum words_type type;
 	size_t offset;			/* of the field, in the struct that the block fills */
 	uint64_t min, max;		/* of numbers, times, sizes */
-	const char *special;		/* word for a value outside the range; NULL: none */
+	const char *special;		/* word for a value outside the range, or for no text; NULL: none */
 	uint64_t special_value;
 	const char *const *choice;	/* names, NULL at the end */
 	const char *own_expected;	/* WORDS_OWN: the values, for messages */

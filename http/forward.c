@@ -285,6 +285,15 @@ static uint8_t response_framing(const struct http_head *h, const struct http_res
 	return e->framing;
 }
 
+/* Is Date the configuration's to say, or to keep silent about? */
+static bool edits_date(struct http_edits edits)
+{
+	for (unsigned i = 0; i < edits.n; i++)
+		if (edits.edit[i].id == HTTP_F_DATE)
+			return true;
+	return false;
+}
+
 size_t http_forward_response(char *out, size_t room, const struct http_head *h, const char *buf,
     const struct http_response_edit *e)
 {
@@ -335,7 +344,8 @@ size_t http_forward_response(char *out, size_t room, const struct http_head *h, 
 		if (e->later.n)
 			http_edit_put_in(&o, e->later, (struct http_edits){ 0 }, e->values);
 	}
-	if (h->status >= 200 && !(h->seen & HTTP_BIT(HTTP_F_DATE)) && given(e->date)) {
+	if (h->status >= 200 && !(h->seen & HTTP_BIT(HTTP_F_DATE)) && given(e->date) && !edits_date(e->edits) &&
+	    !edits_date(e->later)) {
 		HTTP_OUT_PUT(&o, "Date: ");
 		http_out_put(&o, e->date.at, e->date.size);
 		HTTP_OUT_PUT(&o, "\r\n");

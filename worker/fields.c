@@ -1,6 +1,7 @@
 /* Fields that are changed on the way through. Worker only. */
 #include "worker/fields.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
@@ -8,6 +9,7 @@
 
 #include "balance/balance.h"
 #include "http/meaning.h"
+#include "worker/preamble.h"
 #include "worker/route.h"
 
 static struct slab notes = { .size = sizeof(struct fields_notes) };
@@ -236,6 +238,49 @@ void fields_response(struct exchange *x, struct http_head *h, const char *at, st
 	e->edits = first;
 	e->later = second;
 	e->values = &room->values;
+}
+
+struct http_text fields_called(const struct session *s, char out[static FIELDS_CALLED_MAX])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	struct http_out o = { .at = out, .end = out + FIELDS_CALLED_MAX };
+	struct sockaddr_storage ss;
+	socklen_t size = sizeof ss;
+	char text[INET6_ADDRSTRLEN];
+	uint8_t to[16];
+	int family = AF_UNSPEC;
+	uint16_t port = 0;
+
+	if (s->way && s->way->proxied) {
+		family = s->peer_family;
+		memcpy(to, s->way->to, sizeof to);
+		port = s->way->to_port;
+	} else if (getsockname(s->c.h.fd, (struct sockaddr *)&ss, &size) == 0) {
+		family = ss.ss_family;
+		if (family == AF_INET) {
+			memcpy(to, &((const struct sockaddr_in *)(const void *)&ss)->sin_addr, 4);
+			port = ntohs(((const struct sockaddr_in *)(const void *)&ss)->sin_port);
+		} else if (family == AF_INET6) {
+			memcpy(to, &((const struct sockaddr_in6 *)(const void *)&ss)->sin6_addr, 16);
+			port = ntohs(((const struct sockaddr_in6 *)(const void *)&ss)->sin6_port);
+		}
+	}
+	if (family == AF_INET6 && memcmp(to, mapped, sizeof mapped) == 0) {
+		family = AF_INET;
+		memmove(to, to + sizeof mapped, 4);
+	}
+	if ((family != AF_INET && family != AF_INET6) || inet_ntop(family, to, text, sizeof text) == NULL)
+		return (struct http_text){ "localhost", 9 };	/* a unix socket: who calls it is here */
+	if (family == AF_INET6)
+		HTTP_OUT_PUT(&o, "[");
+	http_out_put(&o, text, strlen(text));
+	if (family == AF_INET6)
+		HTTP_OUT_PUT(&o, "]");
+	if (port != 80) {
+		HTTP_OUT_PUT(&o, ":");
+		http_out_number(&o, port);
+	}
+	return (struct http_text){ out, http_out_size(&o, out) };
 }
 
 void fields_end(struct exchange *x)

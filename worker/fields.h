@@ -10,6 +10,7 @@
 
 #define FIELDS_ID_MAX 128	/* bytes of a request id that is passed on */
 #define FIELDS_HOST_MAX 255	/* of a host in a value */
+#define FIELDS_CALLED_MAX 64	/* of an address and port as a Host */
 
 /* Of a request, kept for its answer: see exchange.notes. */
 struct fields_notes {
@@ -37,6 +38,8 @@ int fields_request(struct exchange *x, struct http_head *h, const char *at, stru
 /* The same for the final head of an answer. */
 void fields_response(struct exchange *x, struct http_head *h, const char *at, struct http_response_edit *e,
     struct fields_room *room);
+/* Host for a request that names none: the address that the client has called. RFC 9112 3.3 */
+struct http_text fields_called(const struct session *s, char out[static FIELDS_CALLED_MAX]);
 /* The exchange is over. */
 void fields_end(struct exchange *x);
 

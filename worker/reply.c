@@ -5,6 +5,7 @@
 
 #include "http/chars.h"
 #include "http/forward.h"
+#include "worker/date.h"
 #include "worker/route.h"
 
 #define SEED_ANSWER	"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
@@ -12,6 +13,18 @@
 #define HEAD_MAX	(BUF_SIZE - 256)	/* of fields that are put together here */
 
 static const struct http_text none;
+
+/* RFC 9110 6.6.1; but what the seed's command line says is to the byte what it always was. */
+static void put_date(struct http_out *o)
+{
+	struct http_text date = date_now();
+
+	if (worker.conf->seed)
+		return;
+	HTTP_OUT_PUT(o, "Date: ");
+	http_out_put(o, date.at, date.size);
+	HTTP_OUT_PUT(o, "\r\n");
+}
 
 /*
  * Head and body. A body of the configuration is sent from where it is, one of `text` is put behind the head.
@@ -23,6 +36,7 @@ static void put(struct session *s, unsigned status, struct http_text fields, con
 	struct http_out o = { .at = extra, .end = extra + sizeof extra };
 	size_t size = body ? body->size : strlen(text), n;
 
+	put_date(&o);
 	http_out_put(&o, fields.at, fields.size);
 	if (body) {
 		HTTP_OUT_PUT(&o, "Content-Type: ");
@@ -214,17 +228,20 @@ static size_t echo(char *out, size_t room, const struct http_head *h, const char
 
 void reply_last(struct session *s, const struct http_head *h, const char *at)
 {
-	static const char allow[] = "Allow: " METHODS "\r\n", type[] = "Content-Type: message/http\r\n";
-	char body[BUF_SIZE];
+	static const char allow[] = "Allow: " METHODS "\r\n";
+	char body[BUF_SIZE], fields[128];
+	struct http_out f = { .at = fields, .end = fields + sizeof fields };
 	size_t n;
 
 	if (h->method != HTTP_TRACE) {
 		put(s, 200, (struct http_text){ allow, sizeof allow - 1 }, NULL, "");
 		return;
 	}
+	put_date(&f);
+	HTTP_OUT_PUT(&f, "Content-Type: message/http\r\n");
 	n = echo(body, sizeof body, h, at);
 	if (n)
-		n = http_own_response(s->out->data, BUF_SIZE, 200, (struct http_text){ type, sizeof type - 1 },
+		n = http_own_response(s->out->data, BUF_SIZE, 200, (struct http_text){ fields, http_out_size(&f, fields) },
 		    (struct http_text){ body, n }, s->close_after, false);
 	if (n == 0) {
 		reply_error(s, 431);
