@@ -33,8 +33,10 @@ void conn_events(struct conn *c, uint32_t events)
 		c->rd = true;
 		c->hup = true;
 	}
-	if (events & (EPOLLHUP | EPOLLERR))
+	if (events & (EPOLLHUP | EPOLLERR)) {
+		c->wr = true;	/* writing fails, and shows it */
 		c->broken = true;
+	}
 }
 
 void conn_close(struct conn *c)
@@ -106,6 +108,13 @@ long conn_write(struct conn *c, const char *first, size_t first_size, const char
 	}
 	c->wr = false;
 	return errno == EAGAIN || errno == ENOTCONN ? CONN_AGAIN : CONN_ERROR;
+}
+
+void conn_reset(struct conn *c)
+{
+	struct linger hard = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(c->h.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);	/* fails on unix sockets, which have no resets */
 }
 
 void conn_shut(struct conn *c)

@@ -22,6 +22,7 @@ struct conn {
 	bool broken;		/* reset, or both directions are over */
 	bool eof;		/* the end has been read */
 	bool shut;		/* we have sent FIN */
+	bool cut;		/* writing has shown that the peer has reset it; reading may then show a mere end */
 };
 
 enum { CONN_AGAIN = -1, CONN_ERROR = -2 };	/* results of reading and writing, beside byte counts */
@@ -38,6 +39,8 @@ int conn_read(struct conn *c);
 void conn_take(struct conn *c, uint32_t n);
 /* Writes first[0..first_size) and then second[..]. Bytes, CONN_AGAIN, CONN_ERROR. */
 long conn_write(struct conn *c, const char *first, size_t first_size, const char *second, size_t second_size);
+/* Closing it will be a reset: what it brings is not the whole, and the peer must see that. */
+void conn_reset(struct conn *c);
 /* Sends FIN. */
 void conn_shut(struct conn *c);
 
