@@ -50,7 +50,7 @@ static int look(const struct balance_view *v, uint32_t i, struct balance_look *k
 {
 	if (v->look)
 		return v->look(v->look_arg, i, k) && k->weight;
-	*k = (struct balance_look){ .weight = v->weight[i], .inflight = v->inflight[i], .ramp = 1 };
+	*k = (struct balance_look){ .weight = v->weight[i], .inflight = v->inflight ? v->inflight[i] : 0, .ramp = 1 };
 	return balance_usable(v, i);
 }
 
@@ -158,6 +158,6 @@ static int pick(const struct balance_view *v)
 
 const struct balance_algorithm balance_adaptive = {
 	.name = "adaptive",
-	.needs = BALANCE_INFLIGHT | BALANCE_LEARNED,
+	.needs = BALANCE_LEARNED,
 	.pick = pick,
 };

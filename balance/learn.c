@@ -74,12 +74,14 @@ struct now {
 	struct pair latency, errors, trouble;
 };
 
-static struct now bring_up(const struct shm_learn *l, uint64_t now_ns)
+static struct now bring_up(const struct shm_learn *l, uint64_t since_ns, uint64_t now_ns)
 {
 	uint64_t at = load(&l->at_ns);
 	float f = worn(now_ns > at ? now_ns - at : 0), slow = worn(now_ns > at ? (now_ns - at) / 2 : 0);
 	struct now n = { get(&l->latency), get(&l->errors), get(&l->trouble) };
 
+	if (at < since_ns)
+		return (struct now){ { 0, 0 }, { 0, 0 }, { 0, 0 } };
 	n.latency.a *= f;
 	n.latency.b *= f;
 	n.errors.a *= f;
@@ -108,9 +110,9 @@ static bool is_peak(const struct now *n, float took_us)
 	return n->latency.b >= 2 && took_us > LEARN_PEAK * mean_of(n);
 }
 
-void learn_answer(struct shm_learn *l, uint64_t now_ns, uint64_t took_ns)
+void learn_answer(struct shm_learn *l, uint64_t since_ns, uint64_t now_ns, uint64_t took_ns)
 {
-	struct now n = bring_up(l, now_ns);
+	struct now n = bring_up(l, since_ns, now_ns);
 	float took = us(took_ns), scale;
 
 	if (is_peak(&n, took)) {
@@ -132,9 +134,9 @@ void learn_answer(struct shm_learn *l, uint64_t now_ns, uint64_t took_ns)
 	store(&l->answered_ns, now_ns);
 }
 
-void learn_error(struct shm_learn *l, uint64_t now_ns, uint64_t took_ns)
+void learn_error(struct shm_learn *l, uint64_t since_ns, uint64_t now_ns, uint64_t took_ns)
 {
-	struct now n = bring_up(l, now_ns);
+	struct now n = bring_up(l, since_ns, now_ns);
 
 	if (is_peak(&n, us(took_ns)) && us(took_ns) > n.trouble.a)
 		n.trouble.a = us(took_ns);
@@ -147,9 +149,9 @@ void learn_error(struct shm_learn *l, uint64_t now_ns, uint64_t took_ns)
 }
 
 /* It would have taken at least so long: adds to the sum without being an answer. */
-void learn_gone(struct shm_learn *l, uint64_t now_ns, uint64_t waited_ns)
+void learn_gone(struct shm_learn *l, uint64_t since_ns, uint64_t now_ns, uint64_t waited_ns)
 {
-	struct now n = bring_up(l, now_ns);
+	struct now n = bring_up(l, since_ns, now_ns);
 	float waited = us(waited_ns);
 
 	if (is_peak(&n, waited)) {
@@ -164,24 +166,31 @@ void learn_gone(struct shm_learn *l, uint64_t now_ns, uint64_t waited_ns)
 
 /* ---- by whoever reads ---- */
 
-void learn_add(const struct shm_learn *l, uint64_t now_ns, uint64_t since_ns, struct learned *sum)
+void learn_add_waiting(const struct shm_learn *l, uint64_t now_ns, struct learned *sum)
 {
-	uint64_t v = load(&l->waiting), count = v >> COUNT_SHIFT, at = load(&l->at_ns), answered = load(&l->answered_ns);
+	uint64_t v = load(&l->waiting), count = v >> COUNT_SHIFT, answered = load(&l->answered_ns);
 
-	if (count) {
-		uint64_t age = (count * (now_ns >> TICK_SHIFT) - v) & SUM_MASK;
-
-		/* asked a moment after the reader's clock was read: less than no time */
-		if (age <= SUM_MASK / 2)
-			sum->age_us += (float)(age << TICK_SHIFT) / 1000.0f;
-		sum->waiting += (float)count;
-	}
 	if (answered > sum->answered_ns)
 		sum->answered_ns = answered;
-	if (at == 0 || at < since_ns)
+	if (count == 0)
 		return;
 
-	struct now n = bring_up(l, now_ns);
+	uint64_t age = (count * (now_ns >> TICK_SHIFT) - v) & SUM_MASK;
+
+	/* asked a moment after the reader's clock was read: less than no time */
+	if (age <= SUM_MASK / 2)
+		sum->age_us += (float)(age << TICK_SHIFT) / 1000.0f;
+	sum->waiting += (float)count;
+}
+
+void learn_add_past(const struct shm_learn *l, uint64_t now_ns, uint64_t since_ns, struct learned *sum)
+{
+	uint64_t at = load(&l->at_ns);
+
+	if (at == 0)
+		return;
+
+	struct now n = bring_up(l, since_ns, now_ns);
 
 	sum->sum_us += n.latency.a;
 	sum->answers += n.latency.b;
@@ -190,6 +199,12 @@ void learn_add(const struct shm_learn *l, uint64_t now_ns, uint64_t since_ns, st
 	sum->streak += n.trouble.b;
 	if (n.trouble.a > sum->peak_us)
 		sum->peak_us = n.trouble.a;
+}
+
+void learn_add(const struct shm_learn *l, uint64_t now_ns, uint64_t since_ns, struct learned *sum)
+{
+	learn_add_waiting(l, now_ns, sum);
+	learn_add_past(l, now_ns, since_ns, sum);
 }
 
 void learn_summed(uint64_t now_ns, struct learned *sum)
@@ -202,7 +217,7 @@ void learn_summed(uint64_t now_ns, struct learned *sum)
 void learn_fold(struct shm_learn *to, const struct shm_learn *from)
 {
 	uint64_t a = load(&to->at_ns), b = load(&from->at_ns), now = a > b ? a : b;
-	struct now n = bring_up(to, now), m = bring_up(from, now);
+	struct now n = bring_up(to, 0, now), m = bring_up(from, 0, now);
 
 	n.latency.a += m.latency.a;
 	n.latency.b += m.latency.b;

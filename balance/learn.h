@@ -42,17 +42,22 @@ struct learned {
 /* One writer each. asked_ns: when the request was given to the server, the same in both calls. */
 void learn_asked(struct shm_learn *l, uint64_t asked_ns);
 void learn_left(struct shm_learn *l, uint64_t asked_ns);
-/* A good answer began; it failed, after so long; nobody knows, because the client left. */
-void learn_answer(struct shm_learn *l, uint64_t now_ns, uint64_t took_ns);
-void learn_error(struct shm_learn *l, uint64_t now_ns, uint64_t took_ns);
-void learn_gone(struct shm_learn *l, uint64_t now_ns, uint64_t waited_ns);
+/*
+ * A good answer began; it failed, after so long; nobody knows, because the client left. since_ns: the
+ * server's last start, before which nothing counts.
+ */
+void learn_answer(struct shm_learn *l, uint64_t since_ns, uint64_t now_ns, uint64_t took_ns);
+void learn_error(struct shm_learn *l, uint64_t since_ns, uint64_t now_ns, uint64_t took_ns);
+void learn_gone(struct shm_learn *l, uint64_t since_ns, uint64_t now_ns, uint64_t waited_ns);
 
 /*
- * Adds a record to *sum, which began as zeros. What was learned before since_ns (the server's last
- * start) does not count. learn_summed() after the last one.
+ * Adds a record to *sum, which began as zeros. learn_summed() after the last one.
  */
 void learn_add(const struct shm_learn *l, uint64_t now_ns, uint64_t since_ns, struct learned *sum);
 void learn_summed(uint64_t now_ns, struct learned *sum);
+/* The two halves of learn_add(): what waits, which must be of this moment, and the rest, which may be a little older. */
+void learn_add_waiting(const struct shm_learn *l, uint64_t now_ns, struct learned *sum);
+void learn_add_past(const struct shm_learn *l, uint64_t now_ns, uint64_t since_ns, struct learned *sum);
 /* Adds a record that has no writer any more to another one; its waiting requests go. */
 void learn_fold(struct shm_learn *to, const struct shm_learn *from);
 

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 
+#include "worker/learning.h"
 #include "worker/queue.h"
 
 #define STALE_NS	CONF_SECOND	/* a kept connection that breaks later than that was not stale when it was taken */
@@ -56,6 +57,8 @@ static bool attempt_failed(struct exchange *x, enum shm_outcome outcome)
 		x->fresh = false;
 		x->failures++;
 		choose_tried(&x->tried, sv);
+		if (outcome != SHM_OUT_LOCAL)
+			learning_failed(x);
 		/* Where a second server hangs up on the same request, the request may be what kills them:
 		 * leave the verdict on that server to health, or one request takes a whole pool down. */
 		if (outcome != SHM_OUT_LOCAL && !(outcome == SHM_OUT_WORKER_RESET && x->hung_up)) {
@@ -119,6 +122,7 @@ static enum exchange_result begin(struct exchange *x, struct server *sv, bool *f
 	*failed = false;
 	x->server = sv;
 	x->chosen_ns = state_now();
+	learning_asked(x);
 	x->reached = x->timed_out = x->wait_server = false;
 	x->server_moved = 0;
 	x->u = upstream_get(sv, x, x->fresh, !http_idempotent(x->method));
@@ -202,6 +206,7 @@ bool attempt_instead(struct exchange *x, enum exchange_result *r)
 	}
 	table_add(&sv->cell->retries, 1);
 	table_add(&sv->cell->responses[5], 1);
+	learning_answered(x, status);
 	forget_attempt(x);
 	x->fresh = false;
 	*r = begin(x, other, &failed);

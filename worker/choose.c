@@ -10,8 +10,10 @@
 #include "balance/hash.h"
 #include "balance/maglev.h"
 #include "os/log.h"
+#include "worker/learning.h"
 #include "worker/queue.h"
 
+#define CHOOSE_ALL	16		/* in a pool of more, adaptive looks at a sample only */
 #define CHOOSE_LOOK_NS	(100 * CONF_MS)	/* how old what is cached of a pool may be */
 
 /* The columns of a view, large enough for the largest pool. */
@@ -183,7 +185,7 @@ static uint32_t maxconn(const struct server *s)
 	return atomic_load_explicit(&s->row->maxconn, memory_order_relaxed);
 }
 
-static bool was_tried(const struct tried *tried, unsigned i)
+bool choose_was_tried(const struct tried *tried, unsigned i)
 {
 	for (unsigned k = 0; k < tried->n; k++)
 		if (tried->server[k] == i)
@@ -244,6 +246,11 @@ static struct server *by_view(struct pool *p, const struct ask *ask, bool *full)
 		.n = n, .usable = col.usable, .weight = col.weight, .inflight = col.inflight, .entries = col.entries,
 		.errors = col.errors, .turns = col.turns, .key = ask->key, .maglev = p->maglev, .rng = &worker.rng,
 	};
+	struct learning_view learning = { .pool = p, .usable = col.usable, .tried = ask->tried };
+	if (needs & BALANCE_LEARNED) {
+		view.look = learning_look;
+		view.look_arg = &learning;
+	}
 	while ((best = p->balance->pick(&view)) >= 0) {
 		s = &p->server[best];
 		if (queue_claim(s)) {
@@ -268,7 +275,7 @@ static struct server *by_hash(struct pool *p, const struct ask *ask)
 	for (uint32_t step = 0; step < MAGLEV_STEPS; step++) {
 		uint32_t i = maglev_at(p->maglev, ask->key, step);
 		struct server *s = &p->server[i];
-		if (i >= p->conf->nservers || !choose_usable(s) || was_tried(ask->tried, i))
+		if (i >= p->conf->nservers || !choose_usable(s) || choose_was_tried(ask->tried, i))
 			continue;
 		if (maglev_over(table_sum_inflight(t, s->conf->row), atomic_load_explicit(&s->row->weight, memory_order_relaxed),
 		    total, p->usable_weight)) {
@@ -280,6 +287,18 @@ static struct server *by_hash(struct pool *p, const struct ask *ask)
 	return over && queue_claim(over) ? over : NULL;
 }
 
+/* balance adaptive without a look at all servers. NULL: look. */
+static struct server *by_sample(struct pool *p, const struct ask *ask)
+{
+	struct learning_view learning = { .pool = p, .tried = ask->tried };
+	struct balance_view view = {
+		.n = p->conf->nservers, .rng = &worker.rng, .look = learning_look, .look_arg = &learning,
+	};
+	int best = p->balance->pick(&view);
+
+	return best >= 0 && queue_claim(&p->server[best]) ? &p->server[best] : NULL;
+}
+
 struct server *choose_server(struct pool *p, const struct ask *ask, bool *full)
 {
 	struct server *s = NULL;
@@ -289,11 +308,13 @@ struct server *choose_server(struct pool *p, const struct ask *ask, bool *full)
 		look(p);
 	if (ask->sticky >= 0) {
 		s = &p->server[ask->sticky];
-		if (!choose_usable(s) || was_tried(ask->tried, (unsigned)ask->sticky) || !queue_claim(s))
+		if (!choose_usable(s) || choose_was_tried(ask->tried, (unsigned)ask->sticky) || !queue_claim(s))
 			s = NULL;
 	}
 	if (s == NULL && p->maglev)
 		s = by_hash(p, ask);
+	if (s == NULL && p->balance->needs & BALANCE_LEARNED && !p->limited && p->conf->nservers > CHOOSE_ALL)
+		s = by_sample(p, ask);
 	if (s)
 		round_due(p, false);
 	else

@@ -32,6 +32,7 @@ struct server *choose_server(struct pool *p, const struct ask *ask, bool *full);
 /* Whether a server of the pool could take a request now. */
 bool choose_room(struct pool *p);
 void choose_tried(struct tried *t, const struct server *s);
+bool choose_was_tried(const struct tried *t, unsigned i);
 /* A request that another worker had placed there goes on here. */
 void choose_adopt(struct server *s);
 /* The request has left the server; reached: it may have got there. */

@@ -51,6 +51,7 @@ struct exchange {
 	bool client_keep;	/* the client lets its connection live */
 	bool upgrade;		/* asked for another protocol */
 	bool timed_out;		/* the upstream's timer has fired */
+	bool asked;		/* counted as waiting for the server's answer: learning.c */
 	bool fresh;		/* a kept connection failed: take a new one */
 	bool hung_up;		/* a server has closed a new connection without an answer */
 

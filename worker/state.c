@@ -49,6 +49,7 @@ void state_init(void)
 			s->dispatched = &table_dispatched(t, worker.slot)[row];
 			s->cookie = name_hash(HASH_COOKIE, p->conf->name, s->conf->name);
 			s->cell = &table_cell(t, worker.slot)[row];
+			s->learn = &table_learn(t, worker.slot)[row];
 		}
 	}
 }

@@ -6,6 +6,7 @@
 #define WORKER_STATE_H
 
 #include "balance/budget.h"
+#include "balance/learn.h"
 #include "conf/conf.h"
 #include "ipc/table.h"
 #include "os/loop.h"
@@ -26,6 +27,9 @@ struct server {
 	_Atomic uint32_t *passive;
 	_Atomic uint64_t *dispatched;
 	struct shm_load *cell;
+	struct shm_learn *learn;	/* balance adaptive: learning.c */
+	struct learned known;		/* all workers' past, as of known_ns */
+	uint64_t known_ns;
 	struct upstream *idle;		/* kept connections, most recently used first */
 	unsigned nidle;
 	uint64_t cookie;		/* what a sticky cookie names it by */

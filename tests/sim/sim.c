@@ -200,9 +200,9 @@ static void answered(struct sim *s, uint32_t r, bool failed)
 	v->inflight[q->balancer]--;
 	learn_left(l, q->asked_ns);
 	if (failed)
-		learn_error(l, s->now_ns, s->now_ns - q->asked_ns);
+		learn_error(l, v->up_since_ns, s->now_ns, s->now_ns - q->asked_ns);
 	else
-		learn_answer(l, s->now_ns, s->now_ns - q->asked_ns);
+		learn_answer(l, v->up_since_ns, s->now_ns, s->now_ns - q->asked_ns);
 	if (failed && q->tries < s->policy->retries && in->budget >= 1) {
 		in->budget--;
 		q->tries++;
