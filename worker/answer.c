@@ -2,14 +2,18 @@
 #include "worker/answer.h"
 
 #include "http/forward.h"
+#include "http/meaning.h"
 #include "os/log.h"
 #include "worker/attempt.h"
+#include "worker/date.h"
 #include "worker/fields.h"
+#include "worker/learning.h"
 #include "worker/place.h"
 
 static enum exchange_result invalid_answer(struct exchange *x, const char *why)
 {
 	table_add(&x->server->cell->invalid, 1);
+	learning_failed(x);
 	log_info("server %s/%s: answer refused: %s", x->pool->conf->name, x->server->conf->name, why);
 	return exchange_refuse(x, 502);
 }
@@ -23,6 +27,7 @@ enum exchange_result answer_cut(struct exchange *x)
 	bool counted = x->res_framing == HTTP_LENGTH || x->res_chunked;
 
 	table_add(&x->server->cell->cuts, 1);
+	learning_failed(x);
 	exchange_end(x, false);
 	return counted ? EXCHANGE_CLOSE : EXCHANGE_RESET;
 }
@@ -83,6 +88,7 @@ static void count_answer(struct exchange *x)
 	table_add(&cell->latency[table_latency_bucket(took)], 1);
 	table_add(&cell->latency_sum_ns, took);
 	atomic_store_explicit(&cell->latency_ewma_ns, mean ? mean - mean / 8 + took / 8 : took, memory_order_relaxed);
+	learning_answered(x, x->status);
 }
 
 /* The final head is whole: decides how the answer goes out and writes its head to s->out. */
@@ -119,6 +125,8 @@ static enum exchange_result forward_head(struct exchange *x)
 
 	if (!out_ready(s))
 		return exchange_refuse(x, 502);
+	if (!worker.conf->seed && !(h->seen & HTTP_BIT(HTTP_F_DATE)))
+		edit.date = date_now();
 	fields_response(x, h, u->in->data + u->in->at, &edit, &room);
 	size_t n = http_forward_response(s->out->data + s->out->end, buf_room(s->out), h, u->in->data + u->in->at, &edit);
 	if (n == 0)

@@ -21,6 +21,7 @@
 #include "worker/answer.h"
 #include "worker/attempt.h"
 #include "worker/fields.h"
+#include "worker/learning.h"
 #include "worker/place.h"
 #include "worker/preamble.h"
 #include "worker/reply.h"
@@ -51,6 +52,7 @@ void exchange_leave(struct exchange *x, bool reached, bool keep)
 	table_add(&cell->bytes_to_server, x->up.moved);
 	table_add(&cell->bytes_from_server, x->down.moved);
 	x->up.moved = x->down.moved = 0;
+	learning_left(x);
 	choose_done(x->server, reached);
 	x->server = NULL;
 }
@@ -132,6 +134,7 @@ static enum exchange_result connecting(struct exchange *x)
 	if (x->s->listener->mode == CONF_MODE_TCP) {
 		table_add(&worker.row->requests, 1);
 		timer_cancel(&worker.loop.wheel, &x->u->timer);
+		learning_answered(x, 0);
 		u->rd = true;	/* some servers speak first */
 		x->reached = true;
 		x->state = X_TUNNEL;
@@ -365,6 +368,9 @@ enum exchange_result exchange_start_http(struct session *s)
 	place_http(x, h, s->c.in->data + s->c.in->at);
 	if (fields_request(x, h, at, &edit, &room) < 0)
 		goto unable;
+	char called[FIELDS_CALLED_MAX];
+	if (h->authority.size == 0)
+		edit.host = fields_called(s, called);
 	size_t n = http_forward_request(x->req->data, x->req->size, h, at, &edit);
 	x->req->end = (uint32_t)n;
 	if (n == 0)
