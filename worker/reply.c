@@ -48,6 +48,8 @@ static void put(struct session *s, unsigned status, struct http_text fields, con
 	    s->close_after);
 	s->out->at = 0;
 	s->out->end = (uint32_t)n;
+	if (n == 0)
+		s->close_after = true;	/* never to be taken for the answer to the next request */
 	if (s->head_request || n == 0)
 		return;
 	if (body) {
@@ -72,9 +74,9 @@ static const struct conf_body *error_body(const struct conf_errors *e, unsigned 
 void reply_error(struct session *s, unsigned status)
 {
 	const struct conf_body *body;
-	char text[64], retry[48];
+	char text[64], fields[128];
 	struct http_out o = { .at = text, .end = text + sizeof text - 1 };
-	struct http_out f = { .at = retry, .end = retry + sizeof retry };
+	struct http_out f = { .at = fields, .end = fields + sizeof fields };
 	const char *reason = http_reason(status);
 
 	if (worker.conf->seed) {
@@ -98,7 +100,7 @@ void reply_error(struct session *s, unsigned status)
 	http_out_put(&o, reason, strlen(reason));
 	HTTP_OUT_PUT(&o, "\n");
 	*o.at = '\0';
-	put(s, status, (struct http_text){ retry, http_out_size(&f, retry) }, body, text);
+	put(s, status, (struct http_text){ fields, http_out_size(&f, fields) }, body, text);
 }
 
 /* ---- routes ---- */

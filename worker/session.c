@@ -162,7 +162,7 @@ bool session_reply(struct session *s, bool close)
 	if (s->out == NULL)
 		s->out = buf_take();
 	s->phase = SESSION_ANSWER;
-	s->close_after = close || worker.stopping;
+	s->close_after = close || worker.stopping || s->out == NULL;
 	s->tail_size = 0;
 	return s->out != NULL;	/* else session_run() finds nothing to write and goes on to the end */
 }
