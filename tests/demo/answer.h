@@ -39,6 +39,7 @@ struct conn {
 	size_t out_size, out_at, out_room;
 	uint64_t gen_left, gen_at, seed;	/* pattern still to be produced */
 	bool gen_chunked, trailers;
+	bool served;			/* a request has come; --once: the next one finds the connection closed */
 	bool counted;			/* in server.now */
 	char *body;
 	size_t body_size, body_room;

@@ -49,7 +49,7 @@
 
 static const char *tcp_mode, *unix_path;
 static uint64_t default_delay;
-static bool silent, reset_all;
+static bool silent, reset_all, once;
 static FILE *request_log;
 static int ep, listener[2] = { -1, -1 }, signals;
 static struct conn *waiting;
@@ -198,7 +198,8 @@ static bool read_head(struct conn *c)
 	c->head_size = (size_t)n;
 	c->in_size -= (size_t)n;
 	memmove(c->in, c->in + n, c->in_size);
-	c->ending = reset_all ? RESET : KEEP;
+	c->ending = reset_all ? RESET : once && c->served ? CUT : KEEP;
+	c->served = true;
 	c->body_left = c->req.length;
 	memset(&c->chunks, 0, sizeof(c->chunks));
 	memset(&c->sum, 0, sizeof(c->sum));
@@ -208,7 +209,7 @@ static bool read_head(struct conn *c)
 	c->after_early = false;
 	c->drip = request_query_number(&c->req, "drip", 0);
 	c->slowread = request_query_number(&c->req, "slowread", 0);
-	if (c->ending == RESET) {
+	if (c->ending != KEEP) {
 		c->state = SEND;
 	} else if (c->early) {
 		if (strncmp(c->req.target, "/early-keep", 11) != 0)
@@ -475,7 +476,7 @@ _Noreturn static void usage(void)
 	fputs("usage: backend [--port N] [--unix PATH] [--host ADDRESS] [--name NAME] [--entries N] [--errors N]\n"
 	    "  [--health ok|silent|refuse|empty|garbage|404|500|302|nonewline|slow:MS|drip|negative|letters|overflow|\n"
 	    "            extra|oneline|nobody|long|chunked|close|short] [--count-health]\n"
-	    "  [--silent] [--reset] [--delay MS] [--status N] [--die-after REQUESTS] [--log FILE]\n"
+	    "  [--silent] [--reset] [--once] [--delay MS] [--status N] [--die-after REQUESTS] [--log FILE]\n"
 	    "  [--tcp echo|digest|name|silent|reset|source:BYTES]\n", stderr);
 	exit(2);
 }
@@ -584,6 +585,7 @@ int main(int argc, char **argv)
 		if (strcmp(o, "--count-health") == 0) { server.count_health = true; continue; }
 		if (strcmp(o, "--silent") == 0) { silent = true; continue; }
 		if (strcmp(o, "--reset") == 0) { reset_all = true; continue; }
+		if (strcmp(o, "--once") == 0) { once = true; continue; }
 		if (v == NULL)
 			usage();
 		i++;
