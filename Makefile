@@ -76,7 +76,7 @@ $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o
 
 $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(BUILD)/core.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm
 
 tools: $(TOOLS)
 

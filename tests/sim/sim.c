@@ -400,7 +400,7 @@ static void report(struct sim *s, struct sim_result *r)
 {
 	const struct sim_scenario *c = s->scenario;
 	struct sample *p = s->in->sample;
-	double sum = 0, squares = 0, most = 0, weights = 0;
+	double sum = 0, squares = 0, most = 0;
 	size_t n = 0;
 
 	memset(r, 0, sizeof *r);
@@ -424,7 +424,6 @@ static void report(struct sim *s, struct sim_result *r)
 	for (unsigned i = 0; i < s->n; i++) {
 		double x = (double)s->server[i].got / s->server[i].weight;
 
-		weights += s->server[i].weight;
 		sum += x;
 		squares += x * x;
 		if (x > most)
