@@ -6,6 +6,7 @@ for command; do
 	case $command in
 	prove) package=perl ;;
 	*ngx_stream_module.so) package=libnginx-mod-stream ;;
+	*/websockets/__init__.py) package=python3-websockets ;;
 	*) package=$command ;;
 	esac
 	missing="$missing $package"
