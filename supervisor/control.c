@@ -50,8 +50,19 @@ static struct {
 
 /* ---- answers ---- */
 
+/* What is left unread when a socket is closed makes the other side lose the answer. A bounded look. */
+static void control_empty(int fd)
+{
+	char rest[CONTROL_REQUEST_MAX];
+
+	for (unsigned i = 0; i < CONTROL_CLIENTS; i++)
+		if (recv(fd, rest, sizeof(rest), MSG_DONTWAIT) <= 0)
+			break;
+}
+
 static void control_forget(struct control_client *c)
 {
+	control_empty(c->io.fd);
 	timer_cancel(&c->s->loop.wheel, &c->deadline);
 	loop_close(&c->s->loop, &c->io);
 	free(c->out);
@@ -234,6 +245,7 @@ static void control_refuse(int fd, const char *text)
 	ssize_t n = send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	(void)n;
+	control_empty(fd);
 	close(fd);
 }
 
