@@ -1,13 +1,16 @@
 /*
- * Nanoseconds per choice, by algorithm and size of the pool; no table, no system calls.
- * Compiled with the files of balance/ and -I. from the top.
+ * Nanoseconds per choice, by algorithm and size of the pool; no system calls. adaptive reads the records of eight
+ * workers, as worker/learning.c does; the others have their columns summed already.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "balance/balance.h"
 
 #define MANY 1000
+#define WORKERS 8
+#define FRESH_NS 2000000	/* as in worker/learning.c */
 
 static double now_ns(void)
 {
@@ -15,6 +18,70 @@ static double now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+}
+
+/* A table of eight workers, and what a worker keeps of it. */
+static struct shm_learn *record[WORKERS];
+static uint32_t *count[WORKERS];
+static struct learned known[MANY];
+static uint64_t known_ns[MANY], clock_ns = 1000000000;
+
+static bool look(void *arg, uint32_t i, struct balance_look *k)
+{
+	struct learned *l = &k->learned;
+
+	(void)arg;
+	*k = (struct balance_look){ .weight = 1 + i % 3, .ramp = 1 };
+	if (clock_ns - known_ns[i] >= FRESH_NS) {
+		known[i] = (struct learned){ 0 };
+		for (unsigned w = 0; w < WORKERS; w++)
+			learn_add_past(&record[w][i], clock_ns, 0, &known[i]);
+		known_ns[i] = clock_ns;
+	}
+	*l = known[i];
+	for (unsigned w = 0; w < WORKERS; w++) {
+		learn_add_waiting(&record[w][i], clock_ns, l);
+		k->inflight += count[w][i];
+	}
+	learn_summed(clock_ns, l);
+	return true;
+}
+
+/* 50,000 choices a second by this worker, all workers' answers as many each. */
+static double adaptive(uint32_t n, uint64_t *rng)
+{
+	struct balance_view v = { .n = n, .rng = rng, .look = look };
+	unsigned rounds = 400000;
+	double start;
+
+	for (unsigned w = 0; w < WORKERS; w++) {
+		free(record[w]);
+		free(count[w]);
+		record[w] = aligned_alloc(SHM_LINE, MANY * sizeof *record[w]);
+		count[w] = calloc(MANY, sizeof *count[w]);
+		if (!record[w] || !count[w])
+			exit(1);
+		for (unsigned i = 0; i < MANY; i++) {
+			record[w][i] = (struct shm_learn){ 0 };
+			learn_answer(&record[w][i], 0, clock_ns, 10000000 + balance_below(rng, 20000000));
+			if (balance_below(rng, 2)) {
+				learn_asked(&record[w][i], clock_ns - balance_below(rng, 20000000));
+				count[w][i]++;
+			}
+		}
+	}
+	start = now_ns();
+	for (unsigned r = 0; r < rounds; r++) {
+		uint64_t asked = clock_ns;
+		int k = balance_adaptive.pick(&v);
+		unsigned w = r % WORKERS;
+
+		clock_ns += 20000;
+		learn_asked(&record[w][k], asked);
+		learn_left(&record[w][k], asked);
+		learn_answer(&record[w][k], 0, clock_ns, 20000000);
+	}
+	return (now_ns() - start) / rounds;
 }
 
 int main(void)
@@ -40,6 +107,10 @@ int main(void)
 				weight[i] = 1 + i % 3;
 				inflight[i] = (uint32_t)balance_below(&rng, 10);
 				entries[i] = turns[i] = 1000 * weight[i] + balance_below(&rng, 10);
+			}
+			if (*a == &balance_adaptive) {
+				printf(" %10.1f", adaptive(sizes[s], &rng));
+				continue;
 			}
 			double start = now_ns();
 

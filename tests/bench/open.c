@@ -35,7 +35,7 @@
 #include <unistd.h>
 
 #define HEAD_MAX 4096
-#define OPENING_MAX 256		/* with -i: handshakes under way at once */
+#define OPENING_MAX 64		/* with -i: requests under way at once; more would measure the burst */
 #define HISTOGRAM_STEPS 64	/* per power of two: values are kept to 1.6 % */
 #define HISTOGRAM_SIZE (32 * HISTOGRAM_STEPS)	/* up to 2^64 ns */
 #define SECOND_NS UINT64_C(1000000000)

@@ -148,7 +148,8 @@ sub wait_port {
 			last;
 		}
 	}
-	die "nobody listens on $port; the log:\n" . slurp($log) . "\n";
+	my ($why) = grep { /\S/ } reverse split /\n/, slurp($log);
+	die "nobody listens on $port" . ($why ? "; the log ends with: $why\n" : "\n");
 }
 
 1;

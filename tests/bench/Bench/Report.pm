@@ -53,17 +53,19 @@ my @order = qw(kept oneshot tcp body-http body-tcp memory idle half-kept near-ke
     servers workers mixed);
 sub ordered { my ($result) = @_; return grep { $result->{$_} && $result->{$_}{runs} } @order }
 
+sub file { open my $f, '<', $_[0] or return '?'; my $line = <$f> // ''; chomp $line; return $line }
+
 sub table {
 	my ($file, $result, $versions, $rounds, $seconds) = @_;
 	my @uname = uname();
 	my $cpus = () = glob '/sys/devices/system/cpu/cpu[0-9]*';
 	open my $f, '>', $file or die "$file: $!\n";
-	printf $f "loadbalancer %s, nginx %s, HAProxy %s; %s; Linux %s %s, %d processors; load average at the end %s\n",
-	    @$versions{qw(lb nginx haproxy)}, strftime('%Y-%m-%d %H:%M', localtime), @uname[2, 4], $cpus,
-	    join ' ', (split ' ', do { local (@ARGV, $/) = '/proc/loadavg'; <> })[0 .. 2];
+	printf $f "loadbalancer %s, nginx %s, HAProxy %s; %s; Linux %s %s, %d processors, TCP %s; load average at the end %s\n",
+	    @$versions{qw(lb nginx haproxy)}, strftime('%Y-%m-%d %H:%M', localtime), @uname[2, 4], $cpus, file('/proc/sys/net/ipv4/tcp_congestion_control'),
+	    join ' ', (split ' ', file('/proc/loadavg'))[0 .. 2];
 	print $f "Medians of $rounds interleaved rounds of $seconds s. cpu: microseconds of the program's processor time per\n",
 	    "operation, lowest and highest round in brackets; switches: context switches per operation, given up and taken\n",
-	    "away; latencies in microseconds, of wrk in a closed loop unless it says that it goes by the clock.\n\n";
+	    "away; latencies in microseconds: by the clock in half-, near- and mixed, else of wrk, in a closed loop at saturation.\n\n";
 	for my $key (ordered($result)) {
 		my $s = $result->{$key};
 		print $f "$key: $s->{title}\n";
@@ -82,10 +84,10 @@ sub table {
 			my @cpu = sort { $a <=> $b } map { $_->{cpu_us} } @{$s->{runs}{$name}};
 			my $errors = 0;
 			$errors += $_->{errors} for @{$s->{runs}{$name}};
-			printf $f "  %-18s %8.1f %17s %6s %9.0f %12s %8.0f %8.0f %8.0f %7s %6d\n", $name, $cpu, sprintf('(%.1f-%.1f)', @cpu[0, -1]),
+			printf $f "  %-18s %8.1f %17s %6s %9.0f %12s %8s %8s %8s %7s %6d\n", $name, $cpu, sprintf('(%.1f-%.1f)', @cpu[0, -1]),
 			    $lb ? sprintf('%.2f', $cpu / $lb) : '', med($s, $name, 'rate'),
 			    sprintf('%.2f+%.2f', med($s, $name, 'switches'), med($s, $name, 'preempted')),
-			    (map { med($s, $name, $_) } qw(p50 p99 p999)), defined med($s, $name, 'spread') ?
+			    (map { my $v = med($s, $name, $_); defined $v ? sprintf('%.0f', $v) : '-' } qw(p50 p99 p999)), defined med($s, $name, 'spread') ?
 			    sprintf('%.2f', med($s, $name, 'spread')) : '', $errors;
 		}
 		print $f "  $_\n" for @{$s->{remarks} || []};
