@@ -1,0 +1,90 @@
+#!/bin/bash
+# What a service manager is told, by systemd's protocol.
+. "${0%/*}/lib.sh"
+
+start_backend B1
+new_port PORT
+conf() { printf '%s\n' "workers 1" "pool app {" "    server s 127.0.0.1:$B1" "}" "listen web {" "    bind 127.0.0.1:$PORT" "    to app" "}"; }
+
+# manager ADDRESS FILE: writes each datagram to the file, between lines of dashes. An address with @ is abstract.
+manager() {
+	: >"$2"
+	perl -MSocket -e 'my ($at, $file) = @ARGV; socket my $s, PF_UNIX, SOCK_DGRAM, 0 or die; $at =~ s/^\@/\0/;
+		bind $s, $at =~ /^\0/ ? pack("S a*", AF_UNIX, $at) : pack_sockaddr_un($at) or die "$!"; $| = 1; open my $o, ">>", $file; $o->autoflush;
+		alarm 100; print $o "bound\n"; while (defined recv $s, my $m, 4096, 0) { print $o "$m\n---\n" }' "$1" "$2" &
+	MANAGER=$!
+	BACKEND_PIDS+=("$MANAGER")
+	wait_for 5 grep -q bound "$2"
+}
+told() { grep -Eq "$1" "$TMP/told"; }
+times() { grep -c "$1" "$TMP/told"; }
+ready() { [ "$(times '^READY=1')" = "$1" ]; }
+
+manager "$TMP/notify" "$TMP/told"
+export NOTIFY_SOCKET=$TMP/notify WATCHDOG_USEC=200000
+start_conf < <(conf)
+ok "READY=1 when clients can come" wait_for 5 told '^READY=1$'
+ok "with the pid" told "^MAINPID=$LB_PID\$"
+ok "and a status for people" told '^STATUS=generation 1 serves, 1 worker$'
+alive() { [ "$(times '^WATCHDOG=1')" -ge 3 ]; }
+ok "WATCHDOG=1, again and again" wait_for 5 alive
+is "$(times '^READY=1')" 1 "ready once"
+
+# --- a reload ---
+before=$(perl -MTime::HiRes=clock_gettime,CLOCK_MONOTONIC -e 'printf "%d", 1e6 * clock_gettime(CLOCK_MONOTONIC)')
+kill -HUP "$LB_PID"
+ok "ready again after a reload" wait_for 5 ready 2
+after=$(perl -MTime::HiRes=clock_gettime,CLOCK_MONOTONIC -e 'printf "%d", 1e6 * clock_gettime(CLOCK_MONOTONIC)')
+is "$(times '^RELOADING=1$')" 1 "it said that it began"
+between "$(sed -n 's/^MONOTONIC_USEC=//p' "$TMP/told")" "$before" "$after" "and when, by the manager's clock"
+ok "what serves now" told '^STATUS=generation 2 serves'
+is "$(grep -E '^(READY|RELOADING)' "$TMP/told" | tr '\n' ' ')" "READY=1 RELOADING=1 READY=1 " "in this order"
+
+# --- one that is refused ends as well ---
+echo bogus >>"$LB_CONF"
+kill -HUP "$LB_PID"
+ok "ready again after a reload that was refused" wait_for 5 ready 3
+ok "and says so" told '^STATUS=serving; the last reload was refused$'
+is "$(times '^RELOADING=1$')" 2 "it had begun"
+
+# --- hung: no more signs of life ---
+kill -STOP "$LB_PID"
+stopped() { [[ $(< "/proc/$LB_PID/stat") == *") T "* ]]; }
+wait_for 5 stopped
+n=$(times WATCHDOG)
+sleep 0.5 # time itself is tested: two signs of life would have come
+between "$(($(times WATCHDOG) - n))" 0 1 "a supervisor that is stuck gives no sign of life"
+kill -CONT "$LB_PID"
+stop_lb
+is "$LB_STATUS" 0 "stops in order"
+ok "STOPPING=1" told '^STOPPING=1$'
+like "$(tail -n 3 "$TMP/told")" 'STOPPING|STATUS|---|WATCHDOG' "at the end"
+is "$(grep -Evc '^(bound|---|READY=1|RELOADING=1|STOPPING=1|WATCHDOG=1|MAINPID=[0-9]+|MONOTONIC_USEC=[0-9]+|STATUS=[ -~]+)$' "$TMP/told")" 0 \
+    "nothing else was said"
+kill $MANAGER
+
+# --- an abstract name; -D tells the daemon's pid; a watchdog that is meant for somebody else ---
+manager "@lbtest-$$" "$TMP/told"
+export NOTIFY_SOCKET=@lbtest-$$ WATCHDOG_PID=1
+conf >"$TMP/c"
+printf '%s\n' "log $TMP/d.log" "pid $TMP/pid" >>"$TMP/c"
+timeout 20 "$LB" -D -c "$TMP/c" >/dev/null 2>&1 8>&-
+LB_PID=$(< "$TMP/pid") LB_PIDS+=("$LB_PID") LB_LOGS+=("$TMP/d.log")
+ok "an abstract name, and a daemon" wait_for 5 told "^MAINPID=$LB_PID\$"
+kill $MANAGER
+wait_for 5 _gone $MANAGER
+kill -HUP "$LB_PID"
+ok "a manager that is gone is no trouble" wait_for 5 grep -q 'generation 2 serves' "$TMP/d.log"
+is "$(grep -c 'service manager cannot be told' "$TMP/d.log")" 1 "and is told of once"
+is "$(times WATCHDOG)" 0 "no signs of life for who did not ask"
+stop_lb
+
+# --- nobody to tell, or nonsense ---
+for bad in '' / relative "/$(printf 'x%.0s' {1..200})"; do
+	export NOTIFY_SOCKET=$bad WATCHDOG_USEC=nonsense
+	start_conf < <(conf)
+	req /
+	is "$CODE" 200 "NOTIFY_SOCKET=${bad:0:12}: serves"
+	stop_lb
+done
+finish
