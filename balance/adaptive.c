@@ -20,7 +20,7 @@
  *   fail alike, it is not the server. An error's own speed is never learned as speed.
  * - ramp is how far a server that has just come up has got: it begins with a tenth of its weight.
  *
- * Up to ALL servers are all looked at; of more, SAMPLE by lot: the best of eight of a thousand is nearly
+ * Up to ALL servers are all looked at; of more, SAMPLE by lot: the best of six of a thousand is nearly
  * as good as the best of all (Mitzenmacher 2001), costs the same for any number, and balancers that
  * know nothing of each other do not all run to the same server.
  *
@@ -32,7 +32,7 @@
 #include "balance/balance.h"
 
 #define ALL		16	/* pools up to this size are looked at as a whole */
-#define SAMPLE		8
+#define SAMPLE		6
 #define NEAR		1.5f
 #define PRIOR		0.5f	/* answers that the pool's usual time counts for */
 #define AGE_SHARE	0.25f
@@ -94,12 +94,11 @@ static float usual(const struct candidate *c, unsigned n)
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct learned *l = &c[i].k.learned;
-		float weight = l->answers / (l->answers + PRIOR);
+		float weight = smaller(l->answers, 1);
 
-		if (l->answers <= 0)
-			continue;
+		/* the larger of sum / answers and the peak, by one division */
 		known += weight;
-		speed += weight / larger(larger(l->sum_us / l->answers, l->peak_us), 1);
+		speed += weight * l->answers / larger(larger(l->sum_us, l->peak_us * l->answers), 1);
 	}
 	return known > 0.01f ? known / speed : USUAL_US;
 }
@@ -114,18 +113,24 @@ static float fourfold(float x)
 	return f * (1 + 3 * x);
 }
 
-static float cost(const struct balance_look *k, float usual_us, float errors, float ends)
+/* How much more expensive its errors make it; errors, ends: of all candidates together. */
+static float blame(const struct learned *l, float errors, float ends)
+{
+	float mine = l->errors / (l->ends + 1), others = (errors - l->errors) / (ends - l->ends + 1);
+	float rate = (mine + RATE_FLOOR) / (2 * (larger(others, 0) + RATE_FLOOR));
+
+	return larger(rate * rate, 1) * fourfold(l->streak);
+}
+
+static float cost(const struct balance_look *k, float usual_us)
 {
 	const struct learned *l = &k->learned;
-	float mean = (l->sum_us + PRIOR * usual_us) / (l->answers + PRIOR);
-	float near = NEAR * usual_us, age = l->waiting > 0 ? l->age_us / l->waiting : 0;
-	float time = larger(larger(mean, l->peak_us), near) + AGE_SHARE * l->silent_us +
-	    smaller(AGE_SHARE * age, AGE_MOST * near);
-	float mine = l->errors / (l->ends + 1), others = (errors - l->errors) / (ends - l->ends + 1);
-	float rate = (mine + RATE_FLOOR) / (others + RATE_FLOOR) / 2;
-	float blame = larger(rate * rate, 1) * fourfold(l->streak);
+	float near = NEAR * usual_us;
+	float time = larger((l->sum_us + PRIOR * usual_us) / (l->answers + PRIOR), larger(l->peak_us, near));
 
-	return ((float)k->inflight + 1) * time * blame / ((float)k->weight * larger(k->ramp, 0.1f));
+	if (l->waiting > 0)
+		time += AGE_SHARE * l->silent_us + smaller(AGE_SHARE * l->age_us / l->waiting, AGE_MOST * near);
+	return ((float)k->inflight + 1) * time / ((float)k->weight * larger(k->ramp, 0.1f));
 }
 
 static int pick(const struct balance_view *v)
@@ -141,8 +146,10 @@ static int pick(const struct balance_view *v)
 		ends += c[i].k.learned.ends;
 	}
 	for (unsigned i = 0; i < n; i++) {
-		float mine = cost(&c[i].k, usual_us, errors, ends);
+		float mine = cost(&c[i].k, usual_us);
 
+		if (errors > 0)
+			mine *= blame(&c[i].k.learned, errors, ends);
 		if (best >= 0 && mine > least)
 			continue;
 		if (best < 0 || mine < least)

@@ -5,8 +5,7 @@
 #include <string.h>
 
 #define TICK_SHIFT	14	/* ages count in 16.4 us */
-#define COUNT_SHIFT	44	/* so many bits for the sum of start times, the rest for how many there are */
-#define SUM_MASK	((UINT64_C(1) << COUNT_SHIFT) - 1)
+#define SUM_MASK	((UINT64_C(1) << LEARN_COUNT_SHIFT) - 1)
 
 struct pair { float a, b; };
 
@@ -43,14 +42,19 @@ static void put(_Atomic uint64_t *word, float a, float b)
 static float worn(uint64_t age_ns)
 {
 	uint64_t halves = age_ns / LEARN_HALF_NS;
-	float rest = (float)(age_ns % LEARN_HALF_NS) / (float)LEARN_HALF_NS;
+	float rest = (float)(age_ns - halves * LEARN_HALF_NS) * (0.5f / (float)LEARN_HALF_NS);
+	uint32_t bits = (uint32_t)(127 - halves) << 23;	/* 2^-halves as a float (IEEE 754) */
+	float power;
 
-	return halves >= 60 ? 0 : (1.0f - rest / 2) / (float)(UINT64_C(1) << halves);
+	if (halves >= 60)
+		return 0;
+	memcpy(&power, &bits, sizeof power);
+	return power - power * rest;
 }
 
 static float us(uint64_t ns)
 {
-	return (float)ns / 1000.0f;
+	return (float)ns * 0.001f;
 }
 
 /* ---- by the worker ---- */
@@ -59,14 +63,14 @@ void learn_asked(struct shm_learn *l, uint64_t asked_ns)
 {
 	uint64_t v = load(&l->waiting), sum = (v + (asked_ns >> TICK_SHIFT)) & SUM_MASK;
 
-	store(&l->waiting, ((v >> COUNT_SHIFT) + 1) << COUNT_SHIFT | sum);
+	store(&l->waiting, ((v >> LEARN_COUNT_SHIFT) + 1) << LEARN_COUNT_SHIFT | sum);
 }
 
 void learn_left(struct shm_learn *l, uint64_t asked_ns)
 {
 	uint64_t v = load(&l->waiting), sum = (v - (asked_ns >> TICK_SHIFT)) & SUM_MASK;
 
-	store(&l->waiting, ((v >> COUNT_SHIFT) - 1) << COUNT_SHIFT | sum);
+	store(&l->waiting, ((v >> LEARN_COUNT_SHIFT) - 1) << LEARN_COUNT_SHIFT | sum);
 }
 
 /* A record brought up to the present, to be changed and written back. */
@@ -166,51 +170,42 @@ void learn_gone(struct shm_learn *l, uint64_t since_ns, uint64_t now_ns, uint64_
 
 /* ---- by whoever reads ---- */
 
-void learn_add_waiting(const struct shm_learn *l, uint64_t now_ns, struct learned *sum)
-{
-	uint64_t v = load(&l->waiting), count = v >> COUNT_SHIFT, answered = load(&l->answered_ns);
-
-	if (answered > sum->answered_ns)
-		sum->answered_ns = answered;
-	if (count == 0)
-		return;
-
-	uint64_t age = (count * (now_ns >> TICK_SHIFT) - v) & SUM_MASK;
-
-	/* asked a moment after the reader's clock was read: less than no time */
-	if (age <= SUM_MASK / 2)
-		sum->age_us += (float)(age << TICK_SHIFT) / 1000.0f;
-	sum->waiting += (float)count;
-}
-
+/* As bring_up(), but it adds, and is spared what is not there: most servers are in no trouble. */
 void learn_add_past(const struct shm_learn *l, uint64_t now_ns, uint64_t since_ns, struct learned *sum)
 {
-	uint64_t at = load(&l->at_ns);
+	uint64_t at = load(&l->at_ns), age = now_ns > at ? now_ns - at : 0;
+	struct pair latency, errors, trouble;
+	float f;
 
-	if (at == 0)
+	if (at == 0 || at < since_ns)
 		return;
-
-	struct now n = bring_up(l, since_ns, now_ns);
-
-	sum->sum_us += n.latency.a;
-	sum->answers += n.latency.b;
-	sum->errors += n.errors.a;
-	sum->ends += n.errors.b;
-	sum->streak += n.trouble.b;
-	if (n.trouble.a > sum->peak_us)
-		sum->peak_us = n.trouble.a;
+	f = worn(age);
+	latency = get(&l->latency);
+	errors = get(&l->errors);
+	sum->sum_us += latency.a * f;
+	sum->answers += latency.b * f;
+	sum->errors += errors.a * f;
+	sum->ends += errors.b * f;
+	if (load(&l->trouble) == 0)
+		return;
+	trouble = get(&l->trouble);
+	sum->streak += trouble.b * worn(age / 2);
+	if (trouble.a * f > sum->peak_us)
+		sum->peak_us = trouble.a * f;
 }
 
-void learn_add(const struct shm_learn *l, uint64_t now_ns, uint64_t since_ns, struct learned *sum)
+void learn_summed(const struct learn_waiting *w, uint64_t now_ns, struct learned *sum)
 {
-	learn_add_waiting(l, now_ns, sum);
-	learn_add_past(l, now_ns, since_ns, sum);
-}
+	uint64_t age = (w->count * (now_ns >> TICK_SHIFT) - w->words) & SUM_MASK;
+	float quiet_us;
 
-void learn_summed(uint64_t now_ns, struct learned *sum)
-{
-	float quiet_us = now_ns > sum->answered_ns ? us(now_ns - sum->answered_ns) : 0;
-
+	sum->waiting = (float)w->count;
+	sum->age_us = sum->silent_us = 0;
+	/* asked a moment after the reader's clock was read: less than no time */
+	if (w->count == 0 || age > SUM_MASK / 2)
+		return;
+	sum->age_us = (float)age * ((1 << TICK_SHIFT) / 1000.0f);
+	quiet_us = now_ns > w->answered_ns ? us(now_ns - w->answered_ns) : 0;
 	sum->silent_us = sum->age_us < sum->waiting * quiet_us ? sum->age_us : sum->waiting * quiet_us;
 }
 

@@ -36,7 +36,6 @@ struct learned {
 	float errors, ends;	/* errors among so many requests that ended */
 	float peak_us;		/* the highest of all workers' */
 	float streak;
-	uint64_t answered_ns;	/* when a good answer came last */
 };
 
 /* One writer each. asked_ns: when the request was given to the server, the same in both calls. */
@@ -51,13 +50,26 @@ void learn_error(struct shm_learn *l, uint64_t since_ns, uint64_t now_ns, uint64
 void learn_gone(struct shm_learn *l, uint64_t since_ns, uint64_t now_ns, uint64_t waited_ns);
 
 /*
- * Adds a record to *sum, which began as zeros. learn_summed() after the last one.
+ * Reading: learn_add_past() for all workers' records (to *sum, which began as zeros), which may be of a
+ * moment ago, learn_add_waiting() for all (to *w, the same), which must be of now, then learn_summed()
+ * puts w into *sum.
  */
-void learn_add(const struct shm_learn *l, uint64_t now_ns, uint64_t since_ns, struct learned *sum);
-void learn_summed(uint64_t now_ns, struct learned *sum);
-/* The two halves of learn_add(): what waits, which must be of this moment, and the rest, which may be a little older. */
-void learn_add_waiting(const struct shm_learn *l, uint64_t now_ns, struct learned *sum);
+struct learn_waiting { uint64_t count, words, answered_ns; };
+
 void learn_add_past(const struct shm_learn *l, uint64_t now_ns, uint64_t since_ns, struct learned *sum);
+void learn_summed(const struct learn_waiting *w, uint64_t now_ns, struct learned *sum);
+
+#define LEARN_COUNT_SHIFT 44	/* of shm_learn.waiting: so many bits for the sum, the rest for how many there are */
+
+static inline void learn_add_waiting(const struct shm_learn *l, struct learn_waiting *w)
+{
+	uint64_t v = atomic_load_explicit(&l->waiting, memory_order_relaxed);
+	uint64_t answered = atomic_load_explicit(&l->answered_ns, memory_order_relaxed);
+
+	w->count += v >> LEARN_COUNT_SHIFT;
+	w->words += v;		/* the sums modulo 2^44; the counts above them go astray, and are not used */
+	w->answered_ns = answered > w->answered_ns ? answered : w->answered_ns;
+}
 /* Adds a record that has no writer any more to another one; its waiting requests go. */
 void learn_fold(struct shm_learn *to, const struct shm_learn *from);
 

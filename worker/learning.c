@@ -4,7 +4,7 @@
 #include "worker/choose.h"
 #include "worker/exchange.h"
 
-#define FRESH_NS	(2 * CONF_MS)	/* what other workers learned may be seen so late; what waits is seen at once */
+#define FRESH_NS	(10 * CONF_MS)	/* what other workers learned may be seen so late; what waits is seen at once */
 
 static bool wanted(const struct exchange *x)
 {
@@ -81,6 +81,7 @@ bool learning_look(void *arg, uint32_t i, struct balance_look *k)
 	struct server *s = &v->pool->server[i];
 	uint32_t row = s->conf->row;
 	uint64_t now = state_now(), since = up_since(s);
+	struct learn_waiting waiting = { 0 };
 
 	if (v->usable ? !v->usable[i] : s->conf->backup || !choose_usable(s) || choose_was_tried(v->tried, i))
 		return false;
@@ -88,10 +89,9 @@ bool learning_look(void *arg, uint32_t i, struct balance_look *k)
 	if (k->weight == 0)	/* a last resort, which the caller allows */
 		k->weight = 1;
 	k->ramp = ramp(since);
-	k->learned = (struct learned){ 0 };
 	k->inflight = 0;
 	for (uint32_t slot = table_next_live(t, 1); slot < t->max_workers; slot = table_next_live(t, slot + 1)) {
-		learn_add_waiting(&table_learn(t, slot)[row], now, &k->learned);
+		learn_add_waiting(&table_learn(t, slot)[row], &waiting);
 		k->inflight += atomic_load_explicit(&table_inflight(t, slot)[row], memory_order_relaxed);
 	}
 	if (now - s->known_ns >= FRESH_NS) {
@@ -100,12 +100,7 @@ bool learning_look(void *arg, uint32_t i, struct balance_look *k)
 			learn_add_past(&table_learn(t, slot)[row], now, since, &s->known);
 		s->known_ns = now;
 	}
-	k->learned.sum_us = s->known.sum_us;
-	k->learned.answers = s->known.answers;
-	k->learned.errors = s->known.errors;
-	k->learned.ends = s->known.ends;
-	k->learned.peak_us = s->known.peak_us;
-	k->learned.streak = s->known.streak;
-	learn_summed(now, &k->learned);
+	k->learned = s->known;
+	learn_summed(&waiting, now, &k->learned);
 	return true;
 }

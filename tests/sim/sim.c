@@ -123,8 +123,10 @@ static bool look(void *arg, uint32_t i, struct balance_look *k)
 		return false;
 	*k = (struct balance_look){ .inflight = v->inflight[b], .weight = v->weight };
 	k->ramp = v->up_since_ns == 0 || up >= BALANCE_RAMP_NS ? 1 : (float)up / (float)BALANCE_RAMP_NS;
-	learn_add(&v->learn[b], s->now_ns, v->up_since_ns, &k->learned);
-	learn_summed(s->now_ns, &k->learned);
+	struct learn_waiting w = { 0 };
+	learn_add_past(&v->learn[b], s->now_ns, v->up_since_ns, &k->learned);
+	learn_add_waiting(&v->learn[b], &w);
+	learn_summed(&w, s->now_ns, &k->learned);
 	return true;
 }
 
