@@ -49,7 +49,8 @@ static void forget_attempt(struct exchange *x)
 static bool attempt_failed(struct exchange *x, enum shm_outcome outcome)
 {
 	struct server *sv = x->server;
-	bool stale = x->u && x->u->uses > 0 && outcome == SHM_OUT_WORKER_RESET && state_now() - x->chosen_ns < STALE_NS;
+	bool stale = x->u && x->u->uses > 0 && outcome == SHM_OUT_WORKER_RESET && state_now() - x->chosen_ns < STALE_NS &&
+	    x->seen == 0 && !x->interim;	/* who has begun to answer was not gone */
 
 	if (stale)	/* no fault of the server */
 		x->fresh = true;
