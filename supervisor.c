@@ -38,11 +38,14 @@
 #include "supervisor/dispatch.h"
 #include "supervisor/generation.h"
 #include "supervisor/hang.h"
+#include "supervisor/heir.h"
+#include "supervisor/inherit.h"
 #include "supervisor/limit.h"
 #include "supervisor/listeners.h"
 #include "supervisor/notify.h"
 #include "supervisor/state.h"
 #include "supervisor/succession.h"
+#include "supervisor/upgrade.h"
 
 #define NOFILE_WANTED	(1u << 20)
 #define EXIT_USAGE	2
@@ -53,7 +56,8 @@
 #define COMPILER	"gcc " __VERSION__
 #endif
 
-static struct supervisor sup = { .daemon_fd = -1, .pid_fd = -1, .health_wake = -1, .signals.fd = -1 };
+static struct supervisor sup = { .daemon_fd = -1, .pid_fd = -1, .health_wake = -1, .signals.fd = -1, .heir_pipe = -1 };
+static int given = -1;	/* what a predecessor left: see inherit.h */
 
 /* ---- signals ---- */
 
@@ -94,6 +98,9 @@ static void take_signal(const struct signalfd_siginfo *si)
 		break;
 	case SIGUSR1:
 		reopen_logs();
+		break;
+	case SIGUSR2:
+		upgrade_begin(&sup);
 		break;
 	default:
 		log_info("signal %u is not used", si->ssi_signo);
@@ -173,12 +180,17 @@ static int make_table(const struct conf *conf)
 			return -1;
 	}
 	sup.slot_used[0] = true;	/* our own */
-	atomic_store_explicit(&sup.table.inst->supervisor_pid, (uint32_t)getpid(), memory_order_relaxed);
-	atomic_store_explicit(&sup.table.worker[0].pid, (uint32_t)getpid(), memory_order_relaxed);
-	log_share_level(&sup.table.inst->log_level);
 	atomic_store_explicit(&sup.table.inst->started_ns, loop_clock_ns(), memory_order_relaxed);
 	atomic_store_explicit(&sup.table.inst->started_real_s, (uint64_t)time(NULL), memory_order_relaxed);
 	return 0;
+}
+
+/* New or taken over: these words are ours now. */
+static void sign_table(void)
+{
+	atomic_store_explicit(&sup.table.inst->supervisor_pid, (uint32_t)getpid(), memory_order_relaxed);
+	atomic_store_explicit(&sup.table.worker[0].pid, (uint32_t)getpid(), memory_order_relaxed);
+	log_share_level(&sup.table.inst->log_level);
 }
 
 /*
@@ -206,6 +218,8 @@ static int take_pid_file(const struct conf *conf)
 	sup.pid_file = strdup(conf->pid_file);
 	if (!sup.pid_file)
 		return -1;
+	if (given >= 0)	/* the lock came with the descriptor */
+		return 0;
 	f = fopen(sup.pid_file, "re");
 	if (f) {
 		if (fscanf(f, "%d", &before) != 1)
@@ -231,6 +245,7 @@ static int prepare(struct conf *conf)
 {
 	char err[512];
 
+	sup.pid = getpid();
 	umask(022);
 	if (take_pid_file(conf) < 0)
 		goto fail;
@@ -242,20 +257,43 @@ static int prepare(struct conf *conf)
 	children_init(&sup);
 	hang_init(&sup);
 	notify_init(&sup);
-	sup.health_wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (sup.health_wake < 0 || listen_to_signals() < 0 || accept_init(&sup) < 0) {
+	limit_none(&sup);
+	if (listen_to_signals() < 0 || accept_init(&sup) < 0) {
 		log_error("event loop: %s", strerror(errno));
 		goto fail;
 	}
-	if (make_table(conf) < 0) {
-		log_error("shared memory: %s", strerror(errno));
-		goto fail;
+	if (given >= 0) {
+		if (inherit_adopt(&sup, given, err, sizeof(err)) < 0) {
+			log_error("%s", err);
+			goto fail;
+		}
+		if (sup.adopted && sup.pid_fd >= 0 && proc_pid_file_rewrite(sup.pid_fd) < 0)
+			log_error("%s: %s", sup.pid_file, strerror(errno));
+	} else {
+		sup.health_wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		if (sup.health_wake < 0 || make_table(conf) < 0) {
+			log_error("shared memory: %s", strerror(errno));
+			goto fail;
+		}
 	}
+	sign_table();
 	if (limit_init(&sup) < 0) {
 		log_error("wake-ups of the workers: %s", strerror(errno));
 		goto fail;
 	}
-	if (control_open(&sup, conf, err, sizeof(err)) < 0 || succession_start(&sup, conf, err, sizeof(err)) < 0) {
+	if (control_open(&sup, conf, err, sizeof(err)) < 0) {
+		log_error("%s", err);
+		goto fail;
+	}
+	if (given >= 0) {
+		if (succession_log(&sup, conf->log) < 0)
+			log_error("log %s: %s", conf->log, strerror(errno));
+		conf_free(conf);	/* read again: from here on it is a reload like any other */
+		succession_take_over(&sup);
+		children_reap(&sup);	/* those that ended before our signalfd was there */
+		return 0;
+	}
+	if (succession_start(&sup, conf, err, sizeof(err)) < 0) {
 		log_error("%s", err);
 		goto fail;
 	}
@@ -270,6 +308,7 @@ static void leave_nothing(void)
 {
 	struct generation *g;
 
+	heir_dismiss(&sup);
 	control_close(&sup);
 	listeners_close(&sup);
 	while ((g = supervisor_next_generation(&sup, NULL))) {
@@ -318,6 +357,10 @@ static int tell_test(const struct conf *conf)
 	struct proc_identity identity;
 	char err[256];
 
+	if (given >= 0 && inherit_check(given, err, sizeof(err)) < 0) {
+		fprintf(stderr, "loadbalancer: %s\n", err);
+		return 1;
+	}
 	if (proc_identity(&identity, conf->user, conf->group, err, sizeof(err)) < 0 || control_test(conf, err, sizeof(err)) < 0) {
 		fprintf(stderr, "loadbalancer: %s\n", err);
 		return 1;
@@ -354,6 +397,8 @@ static void run(void)
 			succession_turn(&sup);
 		} while (sup.dispatch.stirred);
 		control_turn(&sup);
+		heir_turn(&sup);
+		upgrade_turn(&sup);
 		if (sup.succession.stop == STOP_DONE)
 			break;
 		if (loop_turn(&sup.loop, nap(dispatch_wait_ns(&sup))) < 0)
@@ -367,6 +412,8 @@ int main(int argc, char **argv)
 	int status;
 
 	proc_title_init(argc, argv);
+	upgrade_init(argv);
+	given = inherit_given();
 	if (conf_options(&sup.options, argc, argv, stderr) < 0)
 		return EXIT_USAGE;
 	if (sup.options.help) {
@@ -386,7 +433,7 @@ int main(int argc, char **argv)
 		return status;
 	}
 
-	if (sup.options.daemon) {
+	if (sup.options.daemon && given < 0) {
 		sup.daemon_fd = proc_daemon();
 		if (sup.daemon_fd < 0)
 			log_fatal("cannot become a daemon: %s", strerror(errno));

@@ -30,6 +30,7 @@ int default_conf(struct conf *c)
 	c->grace_ns = 30 * CONF_SECOND;
 	c->drain_ns = 3600 * CONF_SECOND;
 	c->hang_ns = 10 * CONF_SECOND;
+	c->heir = true;
 	c->log = strdup("stderr");
 	return c->log ? 0 : -1;
 }

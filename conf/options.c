@@ -314,6 +314,7 @@ struct conf *conf_command_line(const struct conf_options *o, FILE *err)
 	if (!c || default_conf(c) < 0)
 		goto no_memory;
 	c->seed = true;
+	c->heir = false;	/* whoever starts it by hand and kills it by hand wants it gone */
 	c->workers = o->workers_set ? o->workers : OPTIONS_WORKERS;
 	c->max_servers = o->nservers > DEFAULT_MAX_SERVERS ? o->nservers : DEFAULT_MAX_SERVERS;
 	if (o->pid_file && !(c->pid_file = strdup(o->pid_file)))

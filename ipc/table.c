@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -134,7 +135,7 @@ fail:
 	return -1;
 }
 
-int table_open(struct table *t, const char *name)
+static int map_existing(struct table *t, const char *name, bool write)
 {
 	struct shm_instance want;
 	struct stat st;
@@ -143,7 +144,7 @@ int table_open(struct table *t, const char *name)
 
 	if (keep_name(t, name) < 0)
 		return -1;
-	fd = shm_open(name, O_RDONLY | O_CLOEXEC, 0);
+	fd = shm_open(name, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
 	if (fstat(fd, &st) < 0)
@@ -152,7 +153,7 @@ int table_open(struct table *t, const char *name)
 		errno = EPROTO;
 		goto fail;
 	}
-	base = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	base = mmap(NULL, (size_t)st.st_size, write ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
 	if (base == MAP_FAILED)
 		goto fail;
 	/* The layout follows from three numbers: compute it again and compare, rather than check each offset. */
@@ -175,6 +176,16 @@ fail:
 	close(fd);
 	errno = saved;
 	return -1;
+}
+
+int table_open(struct table *t, const char *name)
+{
+	return map_existing(t, name, false);
+}
+
+int table_attach(struct table *t, const char *name)
+{
+	return map_existing(t, name, true);
 }
 
 int table_unlink(const struct table *t)

@@ -39,6 +39,8 @@ struct table_size {
 int table_create(struct table *t, const char *name, const char *version, struct table_size size);
 /* Maps an existing one read-only; EPROTO when it is not a table of this layout. 0, or -1 with errno. */
 int table_open(struct table *t, const char *name);
+/* The same to be written: for a supervisor that succeeds another one. */
+int table_attach(struct table *t, const char *name);
 /* Removes the name; mappings stay. 0, or -1 with errno. */
 int table_unlink(const struct table *t);
 void table_unmap(struct table *t);

@@ -230,12 +230,20 @@ unsigned proc_raise_nofile(unsigned want)
  * The lock, not the number, says whether somebody lives: flock(2) ends with its holder. Children
  * close their copy of the descriptor.
  */
+int proc_pid_file_rewrite(int fd)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+
+	return ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n ? -1 : 0;
+}
+
 int proc_pid_file(const char *path)
 {
 	char text[32];
 	struct stat a, b;
 	ssize_t got;
-	int fd, n, err;
+	int fd, err;
 
 	for (;;) {
 		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
@@ -263,8 +271,7 @@ int proc_pid_file(const char *path)
 		errno = EEXIST;
 		goto fail;
 	}
-	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n)
+	if (proc_pid_file_rewrite(fd) < 0)
 		goto fail;
 	return fd;
 fail:

@@ -29,6 +29,8 @@ unsigned proc_raise_nofile(unsigned want);
 /* Writes our pid; the file is locked for our life, by which a stale one is told from one that is held. The
  * descriptor, or -1 with errno (EWOULDBLOCK: another instance holds it; EEXIST: not a pid file). */
 int proc_pid_file(const char *path);
+/* Our pid in place of our predecessor's, which left us the descriptor. 0, or -1 with errno. */
+int proc_pid_file_rewrite(int fd);
 /* Removes it, if it is still ours, and closes fd. */
 void proc_pid_file_remove(const char *path, int fd);
 

@@ -33,14 +33,19 @@ static void channel_event(struct loop_fd *io, uint32_t events)
 		channel_receive(w);
 }
 
+int channel_adopt(struct worker *w)
+{
+	w->io.fd = w->channel[0];
+	w->io.cb = channel_event;
+	w->events = EPOLLIN;
+	return loop_add(&w->gen->s->loop, &w->io, w->events);
+}
+
 int channel_open(struct worker *w)
 {
 	if (handoff_pair(w->channel) < 0)
 		return -1;
-	w->io.fd = w->channel[0];
-	w->io.cb = channel_event;
-	w->events = EPOLLIN;
-	if (loop_add(&w->gen->s->loop, &w->io, w->events) < 0) {
+	if (channel_adopt(w) < 0) {
 		int err = errno;
 
 		close(w->channel[0]);

@@ -8,6 +8,8 @@
 
 /* Makes the pair and registers our end. 0, or -1 with errno. */
 int channel_open(struct worker *w);
+/* Registers our end of a pair that a predecessor made. */
+int channel_adopt(struct worker *w);
 void channel_close(struct worker *w);
 
 /* Says it now, or as soon as there is room. */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,8 +22,10 @@
 #include "supervisor/channel.h"
 #include "supervisor/generation.h"
 #include "supervisor/hang.h"
+#include "supervisor/heir.h"
 #include "supervisor/limit.h"
 #include "supervisor/rows.h"
+#include "supervisor/upgrade.h"
 #include "worker.h"
 
 #define CHILDREN_QUICK_NS	CONF_SECOND		/* a death sooner than this after the fork counts as quick */
@@ -145,6 +148,7 @@ void children_start_worker(struct worker *w)
 		return;
 	}
 	w->pid = pid;
+	s->heir_stale = true;
 	atomic_store_explicit(&row->pid, (uint32_t)pid, memory_order_relaxed);
 	hang_watch(s);
 }
@@ -214,6 +218,7 @@ void children_start_health(struct supervisor *s, struct generation *g)
 	close(pair[1]);
 	h->channel = pair[0];
 	h->pid = pid;
+	s->heir_stale = true;
 	atomic_store_explicit(&s->table.inst->health_pid, (uint32_t)pid, memory_order_relaxed);
 	return;
 fail:
@@ -418,9 +423,65 @@ void children_reap(struct supervisor *s)
 			children_health_ended(s, status);
 		else if ((w = children_find(s, pid)))
 			children_worker_ended(w, status);
+		else if (pid == s->heir_pid)
+			heir_ended(s, status);
+		else if (pid == s->checking)
+			upgrade_checked(s, status);
 		else
 			log_debug("pid %d ended, a child that was not started here", (int)pid);
 	}
+}
+
+/* ---- somebody else's children ---- */
+
+#define CHILDREN_UNSEEN 0	/* wait status of a process whose end only its parent is told */
+
+static void children_adopted_worker(struct loop_fd *io, uint32_t events)
+{
+	struct worker *w = CONTAINER(io, struct worker, watch);
+
+	(void)events;
+	loop_close(&w->gen->s->loop, io);
+	children_worker_ended(w, CHILDREN_UNSEEN);
+}
+
+static void children_adopted_health(struct loop_fd *io, uint32_t events)
+{
+	struct health *h = CONTAINER(io, struct health, watch);
+
+	(void)events;
+	loop_close(&h->s->loop, io);
+	children_health_ended(h->s, CHILDREN_UNSEEN);
+}
+
+/* False: it is gone already. */
+static bool children_watch(struct supervisor *s, struct loop_fd *watch, pid_t pid, loop_cb *cb)
+{
+	watch->cb = cb;
+	watch->fd = (int)syscall(SYS_pidfd_open, pid, 0);	/* close-on-exec by itself */
+	if (watch->fd >= 0 && loop_add(&s->loop, watch, EPOLLIN) == 0)
+		return true;
+	if (watch->fd >= 0)
+		close(watch->fd);
+	watch->fd = -1;
+	return false;
+}
+
+void children_adopt(struct supervisor *s)
+{
+	struct generation *g;
+	unsigned i;
+
+	for (g = supervisor_next_generation(s, NULL); g; g = supervisor_next_generation(s, g)) {
+		for (i = 0; i < g->nworkers; i++) {
+			struct worker *w = &g->worker[i];
+
+			if (w->pid && !children_watch(s, &w->watch, w->pid, children_adopted_worker))
+				children_worker_ended(w, CHILDREN_UNSEEN);
+		}
+	}
+	if (s->health.pid && !children_watch(s, &s->health.watch, s->health.pid, children_adopted_health))
+		s->health.pid = 0;
 }
 
 void children_kill_worker(struct worker *w)

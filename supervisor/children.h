@@ -18,6 +18,8 @@ void children_start_health(struct supervisor *s, struct generation *g);
 void children_end_health(struct supervisor *s);
 /* Ends it and starts another at once: unprivileged, it cannot open a log file anew. Verdicts stay in the table. */
 void children_renew_health(struct supervisor *s);
+/* Watches workers and health of a predecessor that was killed: they are not our children. */
+void children_adopt(struct supervisor *s);
 /* Collects every child that has ended, and sees to its successor. */
 void children_reap(struct supervisor *s);
 /* Ends every child that is left, at once. */

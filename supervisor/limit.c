@@ -34,14 +34,22 @@ static void limit_woken(struct loop_fd *io, uint32_t events)
 	s->dispatch.stirred = true;	/* limit_turn() looks */
 }
 
-int limit_init(struct supervisor *s)
+void limit_none(struct supervisor *s)
 {
 	unsigned i;
 
 	for (i = 0; i < SHM_WORKERS_MAX; i++)
 		s->wake[i] = -1;
 	s->limit_io.fd = -1;
+}
+
+int limit_init(struct supervisor *s)
+{
+	unsigned i;
+
 	for (i = 0; i < s->table.max_workers; i++) {
+		if (s->wake[i] >= 0)	/* a predecessor's, which its workers know */
+			continue;
 		s->wake[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 		if (s->wake[i] < 0)
 			return -1;

@@ -6,7 +6,9 @@
 
 #include "supervisor/state.h"
 
-/* Makes the eventfd of each slot. After the table and the loop; 0, or -1 with errno. */
+/* Before anything else: no slot has an eventfd yet. */
+void limit_none(struct supervisor *s);
+/* Makes the eventfd of each slot that has none. After the table and the loop; 0, or -1 with errno. */
 int limit_init(struct supervisor *s);
 void limit_close(struct supervisor *s);
 /* A worker is gone and its column is folded: what it held may be what others wait for. */

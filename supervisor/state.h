@@ -48,6 +48,8 @@ struct worker {
 	bool gone;		/* ended for good: no successor comes */
 	bool drained;		/* gone, and all that it sent or never received has been taken from the channel */
 
+	struct loop_fd watch;	/* a pidfd: not our child but our predecessor's; fd -1: our own. children.c */
+
 	/* channel.c */
 	int channel[2];		/* [0] ours, also in io.fd; [1] the worker's, kept for a successor */
 	struct loop_fd io;
@@ -97,6 +99,7 @@ struct health {
 	bool ending;			/* told to end: no successor comes by itself, but for the next line */
 	bool renewing;			/* told to end so that a successor opens the log anew */
 	struct timer patience;		/* ending: SIGKILL when it fires */
+	struct loop_fd watch;		/* as in struct worker */
 };
 
 /* One bound address. listeners.c */
@@ -194,6 +197,13 @@ struct supervisor {
 	int wake[SHM_WORKERS_MAX];	/* eventfd of each slot of the table; 0: our own. Workers wake each other
 					 * when a server has room again, and us when a client's connection has ended */
 	struct loop_fd limit_io;	/* wake[0]. limit.c */
+	pid_t pid;			/* the supervisor's; in the heir still the one that it waits for */
+	bool adopted;			/* the children are a dead predecessor's, not ours: inherit.c */
+	int heir_pipe;			/* its end tells the heir that we are gone; -1: none. heir.c */
+	pid_t heir_pid;			/* 0: none at the moment */
+	bool heir_stale;		/* what it holds is no longer what we hold */
+	pid_t checking;			/* the new program, looking at the configuration; 0: none. upgrade.c */
+	bool upgrade;			/* it is content: exec when nothing is under way */
 	int pid_fd;
 	char *pid_file;			/* as at start; NULL: none */
 	char *control, *control_group;	/* of the control socket, as at start; NULL: none. control.c */

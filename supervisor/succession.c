@@ -127,6 +127,19 @@ int succession_start(struct supervisor *s, struct conf *conf, char *err, size_t 
 	return 0;
 }
 
+void succession_take_over(struct supervisor *s)
+{
+	unsigned i;
+
+	for (i = 0; i < s->listeners.n; i++) {
+		if (accept_add(s, s->listeners.v[i]) < 0)
+			log_error("%s: epoll: %s; nothing is accepted here", s->listeners.v[i]->text, strerror(errno));
+	}
+	s->dispatch.open = s->dispatch.stirred = true;
+	log_info("version %s takes over: generation %u, %u listeners", VERSION, s->current->number, s->listeners.n);
+	s->succession.reload_wanted = true;
+}
+
 /* ---- reload ---- */
 
 /* Each message of the reader becomes a line of the log. */
@@ -354,6 +367,7 @@ static void succession_commit(struct supervisor *s)
 	atomic_store_explicit(&inst->reloaded_real_s, (uint64_t)time(NULL), memory_order_relaxed);
 	s->dispatch.open = s->dispatch.stirred = true;
 	timer_cancel(&s->loop.wheel, &u->wake);
+	s->heir_stale = true;
 	succession_phase(s, SUCCESSION_IDLE);
 	snprintf(u->verdict, sizeof(u->verdict), "generation %u serves, %u worker%s", g->number, g->nworkers,
 		 g->nworkers == 1 ? "" : "s");
@@ -591,8 +605,10 @@ static void succession_bury(struct supervisor *s)
 		generation_free(g);
 		freed = true;
 	}
-	if (freed)
+	if (freed) {
 		rows_free(&s->table, oldest);
+		s->heir_stale = true;	/* it holds their channels */
+	}
 }
 
 void succession_turn(struct supervisor *s)

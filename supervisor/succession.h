@@ -12,6 +12,8 @@ void succession_init(struct supervisor *s);
  * nothing done. Its children come up as the loop turns.
  */
 int succession_start(struct supervisor *s, struct conf *conf, char *err, size_t size);
+/* A predecessor's generations are in place: serves with them, and reloads. */
+void succession_take_over(struct supervisor *s);
 /* SIGHUP. Several in a row make one reload after the one that is under way. */
 void succession_reload(struct supervisor *s);
 /* SIGTERM, SIGQUIT (grace), SIGINT (at once). succession.stop is STOP_DONE when it is over. */

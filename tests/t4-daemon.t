@@ -20,7 +20,7 @@ like "$(title "$(health_pid)")" '^loadbalancer: health\|?$' "health's title"
 is "$(comm "$(health_pid)")" "lb: health" "and comm"
 kill -USR2 "$LB_PID"; kill -PIPE "$LB_PID"
 req /
-is "$CODE" 200 "SIGUSR2 and SIGPIPE do no harm"
+is "$CODE" 200 "an upgrade to itself, and SIGPIPE, do no harm"
 
 # --- the port is taken ---
 t=$(_now_ms)
@@ -36,7 +36,7 @@ stop_lb
 
 # --- the daemon ---
 conf() {
-	printf '%s\n' "$@" "workers 2" "pid $TMP/lb.pid" "pool app {" "    server s 127.0.0.1:$B1" "}" \
+	printf '%s\n' "$@" "heir off" "workers 2" "pid $TMP/lb.pid" "pool app {" "    server s 127.0.0.1:$B1" "}" \
 	    "listen web {" "    bind 127.0.0.1:$PORT" "    to app" "}" >"$TMP/c"
 }
 new_port PORT

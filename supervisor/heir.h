@@ -1,0 +1,18 @@
+/*
+ * The heir: a process that holds a copy of every descriptor that matters and does nothing but wait.
+ * When the supervisor is killed it becomes the next one: listeners stay open, clients wait in the
+ * kernel's backlog meanwhile, workers go on.
+ */
+#ifndef SUPERVISOR_HEIR_H
+#define SUPERVISOR_HEIR_H
+
+#include "supervisor/state.h"
+
+/* After each turn: sees that there is an heir (where the configuration wants one) that holds what we hold. */
+void heir_turn(struct supervisor *s);
+/* From children_reap(): it has ended. */
+void heir_ended(struct supervisor *s, int status);
+/* Before an orderly end, or an exec: nobody is to take over. Waits for its end. */
+void heir_dismiss(struct supervisor *s);
+
+#endif
