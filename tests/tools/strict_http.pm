@@ -20,6 +20,7 @@
 #	sent	the body that the server must have got	body	the last answer's, at the client
 #	methods	of the requests (default: from req, when that is one)
 #	cut	the answer must end before its end: no whole answer comes, and the client can see that
+#	heals	the server may be found to be down by this: it is waited for
 #	port	another listener of the balancer
 # After each case a request on a connection of its own must get its own answer.
 package strict_http;
@@ -350,14 +351,21 @@ sub run {
 	    if exists $w{sent} && (!@seen || !defined $seen[-1]{body} || $seen[-1]{body} ne $w{sent});
 	push @why, "the body is " . substr($c->{answers}[-1]{body}, 0, 60)
 	    if exists $w{body} && @got && $c->{answers}[-1]{body} ne $w{body};
-	if (!$closed && !@why && !$w{cut} && !(@got && $got[-1] == 101)) {
+	if (!$closed && !@why && !$w{cut} && !$w{heals} && !(@got && $got[-1] == 101)) {
 		my $bad = eval { probe($c) };
 		push @why, "same connection: " . (defined $bad ? $bad : $@) if !defined $bad || $bad;
 	}
 	close $c->{fh};
 	@answers = ();
-	my $other = dial($lb);
-	my $bad = eval { probe($other) };
+	my ($other, $bad);
+	$until = time + $limit_s;
+	for (;;) {
+		$other = dial($lb);
+		$bad = eval { probe($other) };
+		last if !$w{heals} || !defined $bad || $bad !~ / 503 / || time > $until;
+		close $other->{fh};
+		1 while turn(undef, time + 0.05);
+	}
 	push @why, "another connection: " . (defined $bad ? $bad : $@) if !defined $bad || $bad;
 	close $other->{fh};
 	push @why, "server, later: $_" for @bad;
