@@ -21,7 +21,8 @@
  * decrements, then a fence, then looks for the lowest ticket, and wakes its worker (an eventfd of each
  * slot, which all workers have by fork; our own goes by a flag). One of the two fences is first: either
  * the one who waits sees the room, or the other one sees who waits. Whoever leaves the front of the line
- * publishes the ticket behind it, then a fence, and if there still is room, wakes the next.
+ * publishes the ticket behind it, then a fence, and if there still is room, wakes the next; so does
+ * who was woken and finds another one before it.
  * Two claims at once for one last place may both be taken back; each then wakes the first in line.
  *
  * IN ORDER. A ticket is the time at which a request joined (CLOCK_MONOTONIC is one clock for all
@@ -220,8 +221,12 @@ static void run_pool(struct pool *p, bool ticked)
 		foreign = first(p, true, &who);
 		if (foreign && foreign < x->queued.ticket && !passed) {
 			passed = pass_over(p, foreign, ticked);
-			if (!passed)
+			if (!passed) {
+				/* We were woken as the first, and are not any more: the room goes on to who is. */
+				if (choose_room(p))
+					wake_first(p, false);
 				break;
+			}
 		}
 		if (!exchange_turn(x))	/* no room; else it has left the line, and may be gone */
 			break;
