@@ -292,6 +292,7 @@ struct shm_learn {
 	_Atomic uint64_t trouble;	/* longest surprise, us | errors without a good answer in between */
 	_Atomic uint64_t at_ns;		/* as of when the three above are; 0: nothing is known */
 	_Atomic uint64_t answered_ns;	/* CLOCK_MONOTONIC of the last good answer */
+	_Atomic uint64_t surprised_ns;	/* when the last surprise came: what was asked before belongs to it */
 };
 
 _Static_assert(sizeof(struct shm_learn) == SHM_LINE, "byte map");

@@ -90,7 +90,7 @@ static struct now bring_up(const struct shm_learn *l, uint64_t since_ns, uint64_
 	n.latency.b *= f;
 	n.errors.a *= f;
 	n.errors.b *= f;
-	n.trouble.a *= f;
+	n.trouble.a *= f * f;
 	n.trouble.b *= slow;
 	return n;
 }
@@ -114,20 +114,38 @@ static bool is_peak(const struct now *n, float took_us)
 	return n->latency.b >= 2 && took_us > LEARN_PEAK * mean_of(n);
 }
 
+/*
+ * Takes note of a time out of all proportion. Returns how much of it the mean is to learn: nothing from the first
+ * one, nor from requests that were waiting beside it, which a pause of the server delays all at once.
+ * When later ones are as slow it is no surprise any more.
+ */
+static float surprise(struct shm_learn *l, struct now *n, uint64_t now_ns, uint64_t took_ns)
+{
+	float took = us(took_ns);
+	bool first = n->trouble.a * 4 < took, beside = now_ns - took_ns <= load(&l->surprised_ns);
+
+	if (took > n->trouble.a)
+		n->trouble.a = took;
+	if (beside)
+		return 0;
+	store(&l->surprised_ns, now_ns);
+	return first ? 0 : LEARN_PEAK * mean_of(n);
+}
+
 void learn_answer(struct shm_learn *l, uint64_t since_ns, uint64_t now_ns, uint64_t took_ns)
 {
 	struct now n = bring_up(l, since_ns, now_ns);
 	float took = us(took_ns), scale;
 
-	if (is_peak(&n, took)) {
-		if (took > n.trouble.a)
-			n.trouble.a = took;
-		took = LEARN_PEAK * mean_of(&n);
-	} else
+	if (is_peak(&n, took))
+		took = surprise(l, &n, now_ns, took_ns);
+	else
 		n.trouble.a /= 4;
 	n.trouble.b /= 4;
-	n.latency.a += took;
-	n.latency.b += 1;
+	if (took > 0) {
+		n.latency.a += took;
+		n.latency.b += 1;
+	}
 	if (n.latency.b > LEARN_ANSWERS) {
 		scale = LEARN_ANSWERS / n.latency.b;
 		n.latency.a *= scale;
@@ -158,11 +176,8 @@ void learn_gone(struct shm_learn *l, uint64_t since_ns, uint64_t now_ns, uint64_
 	struct now n = bring_up(l, since_ns, now_ns);
 	float waited = us(waited_ns);
 
-	if (is_peak(&n, waited)) {
-		if (waited > n.trouble.a)
-			n.trouble.a = waited;
-		waited = LEARN_PEAK * mean_of(&n);
-	}
+	if (is_peak(&n, waited))
+		waited = surprise(l, &n, now_ns, waited_ns);
 	if (n.latency.b > 0)
 		n.latency.a += waited;
 	write_back(l, now_ns, &n);
@@ -190,8 +205,8 @@ void learn_add_past(const struct shm_learn *l, uint64_t now_ns, uint64_t since_n
 		return;
 	trouble = get(&l->trouble);
 	sum->streak += trouble.b * worn(age / 2);
-	if (trouble.a * f > sum->peak_us)
-		sum->peak_us = trouble.a * f;
+	if (trouble.a * f * f > sum->peak_us)
+		sum->peak_us = trouble.a * f * f;
 }
 
 void learn_summed(const struct learn_waiting *w, uint64_t now_ns, struct learned *sum)

@@ -4,14 +4,14 @@
  * adds the records of all workers together. Pure: the caller has the clock.
  *
  * Everything wears off with time, so that what was bad is tried again: a mean, its weight and the
- * count of errors by half in LEARN_HALF_NS, a peak the same, a streak of errors in twice that.
+ * count of errors by half in LEARN_HALF_NS, a peak in half of that, a streak of errors in twice that.
  *
  *	waiting   requests without an answer yet, and the sum of their ages, exact at every moment: a
  *	          server that has gone silent shows at once, not when its first answer comes. One that has just
  *	          answered somebody is not silent, whatever a few long requests take it
- *	latency   moving mean of good answers, of about LEARN_ANSWERS; one beyond LEARN_PEAK times the mean
- *	          counts as that much
- *	peak      the longest of those beyond; each ordinary answer takes three quarters off
+ *	latency   moving mean of good answers, of about LEARN_ANSWERS. One beyond LEARN_PEAK times the mean is a
+ *	          surprise: only when more follow do they count, as that much
+ *	peak      the longest surprise; each ordinary answer takes three quarters off
  *	errors    5xx, resets, timeouts, refused connections; how fast they came is never counted as speed
  *	streak    errors without a good answer in between
  */
