@@ -21,7 +21,7 @@ sub charged {
 	my @pids = tree($p->{pid});
 	my ($cpu, @switches) = (cpu_ns(@pids), switches(@pids));
 	my $threads = thread_cpu(@pids);
-	my $r = $code->();
+	my $r = eval { $code->() } or die "$p->{name}: $@" . last_words($p->{log}) . "\n";
 	my $spent = cpu_ns(@pids) - $cpu;
 	my @after = switches(@pids);
 	my $now = thread_cpu(@pids);
@@ -39,6 +39,12 @@ sub charged {
 		$r->{spread} = sqrt($var) / $mean;
 	}
 	return $r;
+}
+
+sub last_words {
+	open my $f, '<', $_[0] or return '';
+	my @lines = <$f>;
+	return @lines ? "its log ends with: $lines[-1]" : 'its log is empty';
 }
 
 sub figures {

@@ -141,13 +141,13 @@ sub free_port {
 sub wait_port {
 	my ($port, $pid, $log) = @_;
 	my $hex = sprintf ':%04X ', $port;
-	for (my $end = time + 10; time < $end; sleep 0.01) {
-		return if (slurp('/proc/net/tcp') . slurp('/proc/net/tcp6')) =~ /^ *\d+: [0-9A-F]+$hex\S+ 0A /m;
-		if ($pid && waitpid($pid, POSIX::WNOHANG()) != 0) {
-			delete $mine{$pid};
-			last;
-		}
+	my ($up, $gone);
+	for (my $end = time + 10; time < $end && !$up && !$gone; sleep 0.01) {
+		$up = (slurp('/proc/net/tcp') . slurp('/proc/net/tcp6')) =~ /^ *\d+: [0-9A-F]+$hex\S+ 0A /m;
+		$gone = waitpid($pid, POSIX::WNOHANG()) != 0;	# even if somebody else listens there
 	}
+	delete $mine{$pid} if $gone;
+	return if $up && !$gone;
 	my ($why) = grep { /\S/ } reverse split /\n/, slurp($log);
 	die "nobody listens on $port" . ($why ? "; the log ends with: $why\n" : "\n");
 }
