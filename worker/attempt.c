@@ -100,6 +100,7 @@ static enum exchange_result wait_in_line(struct exchange *x, unsigned status)
 	if (queue_join(x->pool, x) < 0)
 		return exchange_refuse(x, 503);
 	x->state = X_QUEUE;
+	x->client_moved = 0;	/* the session's timer is ours now: whoever wants it next sets it */
 	x->queue_status = (uint16_t)status;
 	x->turn = false;
 	if (conn_arm(&s->c) < 0) {
