@@ -2,6 +2,7 @@
 # What RFC 9110 and RFC 9112 demand of an intermediary, section by section, at both of its sides. Each case is a
 # message through the real balancer; tests/tools/strict_http.pm is its client and its server, and says how to read them.
 . "${0%/*}/lib.sh"
+. "$TESTDIR/tools/strict_http.sh"
 
 new_port SERVER
 new_port PORT
@@ -28,15 +29,6 @@ listen small {
 }
 EOC
 export SERVER PORT SMALL
-
-# The lines "0 NAME" and "1 NAME" of a program of cases, as assertions; its last one says that it came to its end.
-cases() {
-	local rc text end=1
-	while read -r rc text; do
-		if [ "$rc" = done ]; then end=0; else _result "$rc" "$text"; fi
-	done < <(perl -I"$TESTDIR/tools" -)
-	_result $end "the cases came to their end"
-}
 
 cases <<'EOP'
 use strict;

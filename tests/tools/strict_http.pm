@@ -20,6 +20,8 @@
 #	sent	the body that the server must have got	body	the last answer's, at the client
 #	methods	of the requests (default: from req, when that is one)
 #	cut	the answer must end before its end: no whole answer comes, and the client can see that
+#	after	bytes that the server sends when its answer has been taken: the balancer must close that connection
+#	fresh	the server's connections of this case must serve nobody else
 #	heals	the server may be found to be down by this: it is waited for
 #	port	another listener of the balancer
 # After each case a request on a connection of its own must get its own answer.
@@ -351,6 +353,16 @@ sub run {
 	    if exists $w{sent} && (!@seen || !defined $seen[-1]{body} || $seen[-1]{body} ne $w{sent});
 	push @why, "the body is " . substr($c->{answers}[-1]{body}, 0, 60)
 	    if exists $w{body} && @got && $c->{answers}[-1]{body} ne $w{body};
+	my %used = map { $_->{conn} => 1 } @seen;
+	my $case = @seen;
+	if (exists $w{after}) {
+		my @kept = values %server;
+		push @why, "the server's connection was not kept" if !@kept;
+		syswrite($_->{fh}, $w{after}) for @kept;
+		$until = time + 1;
+		more($c, $until) or last while grep { $server{fileno($_->{fh}) // -1} } @kept;
+		push @why, "a connection that bytes came on is still open" if grep { $server{fileno($_->{fh}) // -1} } @kept;
+	}
 	if (!$closed && !@why && !$w{cut} && !$w{heals} && !(@got && $got[-1] == 101)) {
 		my $bad = eval { probe($c) };
 		push @why, "same connection: " . (defined $bad ? $bad : $@) if !defined $bad || $bad;
@@ -369,6 +381,8 @@ sub run {
 	push @why, "another connection: " . (defined $bad ? $bad : $@) if !defined $bad || $bad;
 	close $other->{fh};
 	push @why, "server, later: $_" for @bad;
+	push @why, "another request went where this one had been"
+	    if $w{fresh} && grep { $used{$_->{conn}} } @seen[$case .. $#seen];
 	return ($raw, $heads, @why);
 }
 
