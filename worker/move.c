@@ -109,10 +109,12 @@ bool move_out(struct session *s)
 	struct exchange *x = s->x;
 	struct upstream *u = x->u;
 	unsigned nfds = 2;
+	/* A connection that knows its client by a PROXY header is not for the pool of a configuration without one. */
+	bool keep_server = x->keep_server && x->pool->conf->send_proxy == CONF_PROXY_OFF;
 	struct moved m = {
 		.version = MOVED_VERSION, .size = sizeof m, .server = x->server->conf->row, .state = x->state,
 		.method = x->method, .minor = x->minor, .client_keep = x->client_keep, .keep_client = x->keep_client,
-		.keep_server = x->keep_server, .res_framing = x->res_framing, .res_chunked = x->res_chunked,
+		.keep_server = keep_server, .res_framing = x->res_framing, .res_chunked = x->res_chunked,
 		.res_over = x->res_over, .status = x->status, .res_span = x->res_span, .res_left = x->res_left,
 		.res_body = x->res_body, .uses = u->uses, .announced_s = u->announced_s, .chosen_ns = x->chosen_ns,
 		.client = pack_conn(&s->c), .upstream = pack_conn(&u->c),

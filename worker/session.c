@@ -194,8 +194,10 @@ static bool send_answer(struct session *s)
 		if (n > 0) {
 			uint32_t head = n < buf_size(s->out) ? (uint32_t)n : buf_size(s->out);
 			s->out->at += head;
-			s->tail += (uint32_t)n - head;
-			s->tail_size -= (uint32_t)n - head;
+			if ((uint32_t)n > head) {	/* else there may be no tail, and nothing is not zero bytes on from it */
+				s->tail += (uint32_t)n - head;
+				s->tail_size -= (uint32_t)n - head;
+			}
 		}
 	}
 	buf_give(&s->out);
