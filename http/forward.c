@@ -120,6 +120,39 @@ static void list_add(struct http_out *o, const struct list *l, const char *name,
 
 #define LIST_ADD(o, l, name)	list_add((o), (l), (name), sizeof(name) - 1)
 
+struct lists { struct list x_for, x_proto, x_host, forwarded; };
+
+enum { FOR = 1, PROTO = 2, THE_HOST = 4, FORWARDED = 8 };
+
+static bool untouched(const struct http_list *l)
+{
+	return l->size == 0 && l->mode == HTTP_LIST_APPEND;
+}
+
+/* Which of them do not go on as they came; the others are not set. */
+static unsigned lists_start(struct lists *l, const struct http_head *h, const struct http_request_edit *e)
+{
+	unsigned touched = 0;
+
+	if (!untouched(&e->forwarded_for)) {
+		l->x_for = list_start(h, HTTP_F_X_FORWARDED_FOR, &e->forwarded_for);
+		touched |= FOR;
+	}
+	if (!untouched(&e->proto)) {
+		l->x_proto = list_start(h, HTTP_F_X_FORWARDED_PROTO, &e->proto);
+		touched |= PROTO;
+	}
+	if (!untouched(&e->forwarded_host)) {
+		l->x_host = list_start(h, HTTP_F_X_FORWARDED_HOST, &e->forwarded_host);
+		touched |= THE_HOST;
+	}
+	if (!untouched(&e->forwarded)) {
+		l->forwarded = list_start(h, HTTP_F_FORWARDED, &e->forwarded);
+		touched |= FORWARDED;
+	}
+	return touched;
+}
+
 /* ---- requests ---- */
 
 static void put_request_line(struct http_out *o, const struct http_head *h, const char *buf)
@@ -167,10 +200,8 @@ size_t http_forward_request(char *out, size_t room, const struct http_head *h, c
 {
 	struct http_out o = { .at = out, .end = out + room };
 	struct http_text host = host_text(h, buf, e);
-	struct list x_for = list_start(h, HTTP_F_X_FORWARDED_FOR, &e->forwarded_for);
-	struct list x_proto = list_start(h, HTTP_F_X_FORWARDED_PROTO, &e->proto);
-	struct list x_host = list_start(h, HTTP_F_X_FORWARDED_HOST, &e->forwarded_host);
-	struct list forwarded = list_start(h, HTTP_F_FORWARDED, &e->forwarded);
+	struct lists lists;
+	unsigned touched = lists_start(&lists, h, e);
 	bool via_given = given(e->via);
 	const struct http_field *append_via = via_given ? last(h, HTTP_F_VIA) : NULL;
 	const struct http_field *id = e->request_id_set ? NULL : last(h, HTTP_F_X_REQUEST_ID);
@@ -206,19 +237,19 @@ size_t http_forward_request(char *out, size_t room, const struct http_head *h, c
 			HTTP_OUT_PUT(&o, "\r\n");
 			continue;
 		case HTTP_F_X_FORWARDED_FOR:
-			if (list_field(&o, &x_for, f, buf))
+			if (touched & FOR && list_field(&o, &lists.x_for, f, buf))
 				continue;
 			break;
 		case HTTP_F_X_FORWARDED_PROTO:
-			if (list_field(&o, &x_proto, f, buf))
+			if (touched & PROTO && list_field(&o, &lists.x_proto, f, buf))
 				continue;
 			break;
 		case HTTP_F_X_FORWARDED_HOST:
-			if (list_field(&o, &x_host, f, buf))
+			if (touched & THE_HOST && list_field(&o, &lists.x_host, f, buf))
 				continue;
 			break;
 		case HTTP_F_FORWARDED:
-			if (list_field(&o, &forwarded, f, buf))
+			if (touched & FORWARDED && list_field(&o, &lists.forwarded, f, buf))
 				continue;
 			break;
 		case HTTP_F_VIA:
@@ -235,10 +266,14 @@ size_t http_forward_request(char *out, size_t room, const struct http_head *h, c
 		if (!f->drop)
 			put_field(&o, f, buf);
 	}
-	LIST_ADD(&o, &x_for, "X-Forwarded-For: ");
-	LIST_ADD(&o, &x_proto, "X-Forwarded-Proto: ");
-	LIST_ADD(&o, &x_host, "X-Forwarded-Host: ");
-	LIST_ADD(&o, &forwarded, "Forwarded: ");
+	if (touched & FOR)
+		LIST_ADD(&o, &lists.x_for, "X-Forwarded-For: ");
+	if (touched & PROTO)
+		LIST_ADD(&o, &lists.x_proto, "X-Forwarded-Proto: ");
+	if (touched & THE_HOST)
+		LIST_ADD(&o, &lists.x_host, "X-Forwarded-Host: ");
+	if (touched & FORWARDED)
+		LIST_ADD(&o, &lists.forwarded, "Forwarded: ");
 	if (id_added) {
 		HTTP_OUT_PUT(&o, "X-Request-Id: ");
 		http_out_put(&o, e->request_id.at, e->request_id.size);
