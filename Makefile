@@ -6,6 +6,7 @@
 #   make check-asan        the same suite on a build with AddressSanitizer and UBSan
 #   make bench             beside nginx, HAProxy and a bare relay; some minutes
 #   make sim               balancing algorithms in virtual time; SCENARIOS='stall skew' for some
+#   make bench-balance     who chooses well: stalls, slow servers, black holes, beside nginx and HAProxy
 #   make lint              clang-tidy, cppcheck, shellcheck, mandoc
 #   make fuzz              each target of tests/fuzz for FUZZ_SECONDS
 #   make demo ONCE=1       the demo, which ends by itself
@@ -133,6 +134,11 @@ bench: $(BUILD)/loadbalancer $(BENCH)
 	@tests/house/need.sh haproxy nginx perl strace wrk /usr/lib/nginx/modules/ngx_stream_module.so
 	@tests/bench/bench.pl $(BUILD)/loadbalancer $(BUILD)/bench $(BUILD)/bench
 
+# Choosing well: servers that sleep, four scenarios, beside nginx and HAProxy; 25 minutes. See tests/bench/balance.sh.
+bench-balance: $(BUILD)/loadbalancer $(BUILD)/bench/balance
+	@tests/house/need.sh curl haproxy nginx perl
+	@tests/bench/balance.sh $(BUILD)/loadbalancer $(BUILD)/bench/balance
+
 # Single parts, without processes: choosing a server, reading and writing heads.
 bench-parts: $(BENCH)
 	$(BUILD)/bench/choice
@@ -170,6 +176,6 @@ clean:
 
 -include $(OBJ:.o=.d) $(CTL:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
 
-.PHONY: all tools check check-asan sim bench bench-parts fuzz lint demo install uninstall clean
+.PHONY: all tools check check-asan sim bench bench-balance bench-parts fuzz lint demo install uninstall clean
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -8,7 +8,7 @@
  *	           weight * ramp         usual one
  *
  * - In flight is exact over all workers, connections under way included.
- * - The expected answer time is the server's mean over its last answers, or its latest peak if that is
+ * - The expected answer time is the server's mean over its last answers, or a quarter of its latest peak if that is
  *   more, and on top a quarter of the time for which requests have waited there while nothing at all
  *   was answered. A server that hangs so becomes expensive while it hangs, before it has answered
  *   anything late. Between servers that are alike otherwise, the age of what waits decides.
@@ -35,6 +35,7 @@
 #define SAMPLE		6
 #define NEAR		1.5f
 #define PRIOR		0.5f	/* answers that the pool's usual time counts for */
+#define PEAK_SHARE	0.25f	/* one surprise is not what to expect each time */
 #define AGE_SHARE	0.25f
 #define AGE_MOST	0.3f
 #define RATE_FLOOR	0.01f	/* error rates below this are none */
@@ -98,7 +99,7 @@ static float usual(const struct candidate *c, unsigned n)
 
 		/* the larger of sum / answers and the peak, by one division */
 		known += weight;
-		speed += weight * l->answers / larger(larger(l->sum_us, l->peak_us * l->answers), 1);
+		speed += weight * l->answers / larger(larger(l->sum_us, PEAK_SHARE * l->peak_us * l->answers), 1);
 	}
 	return known > 0.01f ? known / speed : USUAL_US;
 }
@@ -126,7 +127,7 @@ static float cost(const struct balance_look *k, float usual_us)
 {
 	const struct learned *l = &k->learned;
 	float near = NEAR * usual_us;
-	float time = larger((l->sum_us + PRIOR * usual_us) / (l->answers + PRIOR), larger(l->peak_us, near));
+	float time = larger((l->sum_us + PRIOR * usual_us) / (l->answers + PRIOR), larger(PEAK_SHARE * l->peak_us, near));
 
 	if (l->waiting > 0)
 		time += AGE_SHARE * l->silent_us + smaller(AGE_SHARE * l->age_us / l->waiting, AGE_MOST * near);

@@ -90,7 +90,7 @@ static struct now bring_up(const struct shm_learn *l, uint64_t since_ns, uint64_
 	n.latency.b *= f;
 	n.errors.a *= f;
 	n.errors.b *= f;
-	n.trouble.a *= f * f;
+	n.trouble.a *= f;
 	n.trouble.b *= slow;
 	return n;
 }
@@ -205,8 +205,8 @@ void learn_add_past(const struct shm_learn *l, uint64_t now_ns, uint64_t since_n
 		return;
 	trouble = get(&l->trouble);
 	sum->streak += trouble.b * worn(age / 2);
-	if (trouble.a * f * f > sum->peak_us)
-		sum->peak_us = trouble.a * f * f;
+	if (trouble.a * f > sum->peak_us)
+		sum->peak_us = trouble.a * f;
 }
 
 void learn_summed(const struct learn_waiting *w, uint64_t now_ns, struct learned *sum)

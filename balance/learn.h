@@ -4,7 +4,7 @@
  * adds the records of all workers together. Pure: the caller has the clock.
  *
  * Everything wears off with time, so that what was bad is tried again: a mean, its weight and the
- * count of errors by half in LEARN_HALF_NS, a peak in half of that, a streak of errors in twice that.
+ * count of errors by half in LEARN_HALF_NS, a peak the same, a streak of errors in twice that.
  *
  *	waiting   requests without an answer yet, and the sum of their ages, exact at every moment: a
  *	          server that has gone silent shows at once, not when its first answer comes. One that has just

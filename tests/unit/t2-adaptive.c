@@ -286,7 +286,7 @@ static void scenarios(void)
 	const struct sim_policy *adaptive = &sim_policies[0];
 	struct sim_result r = worst("stall", adaptive), again, other;
 
-	ok(r.slow <= 0.0002 && r.p999 < 150, "stall: %.4f %% above 1 s, p99.9 %.0f ms", 100 * r.slow, r.p999);
+	ok(r.slow <= 0.0002 && r.p999 < 165, "stall: %.4f %% above 1 s, p99.9 %.0f ms", 100 * r.slow, r.p999);
 	r = worst("skew", adaptive);
 	ok(r.p99 < 97 && r.p999 < 165, "skew: p99 %.0f ms, p99.9 %.0f ms", r.p99, r.p999);
 	r = worst("holes", adaptive);
