@@ -103,13 +103,14 @@ fail:
 	return NULL;
 }
 
-enum lbctl_exit ask(const char *path, const char *request, uint64_t timeout_ns, char **text)
+enum lbctl_exit ask(const char *path, pid_t pid, const char *request, uint64_t timeout_ns, char **text)
 {
 	uint64_t end_ns = ask_clock_ns() + timeout_ns;
 	struct sockaddr_storage ss;
 	enum lbctl_exit result = LBCTL_CONTROL;
 	char *answer = NULL, *line;
-	socklen_t size;
+	struct ucred who = { 0 };
+	socklen_t size, who_size = sizeof(who);
 	int fd = -1;
 
 	*text = NULL;
@@ -129,6 +130,12 @@ enum lbctl_exit ask(const char *path, const char *request, uint64_t timeout_ns, 
 			goto fail;
 		}
 		nanosleep(&pause, NULL);
+	}
+	if (pid && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &who_size) < 0)
+		goto fail;
+	if (pid && who.pid != pid) {
+		fprintf(stderr, "lbctl: control socket %s is not the supervisor's\n", path);
+		goto out;
 	}
 	if (ask_send(fd, request, strlen(request), end_ns) < 0 && errno != EPIPE)
 		goto fail;

@@ -70,7 +70,8 @@ static enum lbctl_exit change_ask(const struct table *t, const struct lbctl_opti
 			"give it one\n");
 		return LBCTL_CONTROL;
 	}
-	return ask(path, request, change_timeout(o, usual_ns), text);
+	/* The table's name has the pid: "/loadbalancer.PID". */
+	return ask(path, o->socket ? 0 : (pid_t)atoi(strrchr(t->name, '.') + 1), request, change_timeout(o, usual_ns), text);
 }
 
 /* The supervisor's words: what was done to stdout, what was refused to stderr. */

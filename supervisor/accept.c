@@ -49,6 +49,14 @@ static void accept_exhausted(struct supervisor *s, const struct listener *l, int
 			  (unsigned)(ACCEPT_PAUSE_NS / CONF_MS), held);
 }
 
+static void accept_count(struct supervisor *s, const struct listener *l)
+{
+	const struct conf *conf = s->current ? s->current->conf : NULL;
+
+	if (conf && l->row < conf->nlisteners)
+		table_add(&s->table.listener[conf->listener[l->row].row].accepted, 1);
+}
+
 /* Up to `bound` connections of one listener into the round. Returns whether more may be waiting. */
 static bool accept_from(struct supervisor *s, const struct listener *l, unsigned bound)
 {
@@ -81,6 +89,7 @@ static bool accept_from(struct supervisor *s, const struct listener *l, unsigned
 		if (size >= sizeof(sa_family_t))
 			handoff_set_peer(r, &peer);
 		round->fd[round->head.count++] = fd;
+		accept_count(s, l);
 		bound--;
 	}
 	return true;

@@ -118,22 +118,28 @@ static struct shm_server *command_row(struct command *c, const struct conf_serve
 
 /* ---- drain, maint, ready ---- */
 
-static const char *const command_admin_names[] = { [SHM_READY] = "ready", [SHM_DRAIN] = "drain", [SHM_MAINT] = "maint" };
+/* The word is ours, but children could write over it. */
+static const char *command_admin_name(uint32_t admin)
+{
+	static const char *const name[] = { [SHM_READY] = "ready", [SHM_DRAIN] = "drain", [SHM_MAINT] = "maint" };
+
+	return admin < sizeof(name) / sizeof(name[0]) ? name[admin] : "?";
+}
 
 static void command_set_admin(struct command *c, const struct conf_pool *p, const struct conf_server *v)
 {
 	struct shm_server *row = command_row(c, v);
 	uint32_t was = atomic_load_explicit(&row->admin, memory_order_relaxed), to = SHM_READY;
 
-	while (strcmp(command_admin_names[to], c->word[0]) != 0)
+	while (to < SHM_MAINT && strcmp(command_admin_name(to), c->word[0]) != 0)
 		to++;
-	fprintf(c->out, "%s/%s: %s, was %s; %" PRIu64 " in flight\n", p->name, v->name, command_admin_names[to],
-		command_admin_names[was], table_sum_inflight(&c->s->table, v->row));
+	fprintf(c->out, "%s/%s: %s, was %s; %" PRIu64 " in flight\n", p->name, v->name, command_admin_name(to),
+		command_admin_name(was), table_sum_inflight(&c->s->table, v->row));
 	if (was == to)
 		return;
 	atomic_store_explicit(&row->admin, to, memory_order_relaxed);
 	atomic_store_explicit(&row->admin_ns, loop_clock_ns(), memory_order_relaxed);
-	log_info("server %s/%s: %s, by hand (%s)", p->name, v->name, command_admin_names[to], c->who);
+	log_info("server %s/%s: %s, by hand (%s)", p->name, v->name, command_admin_name(to), c->who);
 }
 
 static enum command_result command_admin(struct command *c)
@@ -232,7 +238,7 @@ static enum command_result command_config(struct command *c)
 			uint32_t admin = atomic_load_explicit(&row->admin, memory_order_relaxed);
 
 			if (admin != SHM_READY)
-				fprintf(c->out, "# by hand: %s %s/%s\n", command_admin_names[admin], p->name, v->name);
+				fprintf(c->out, "# by hand: %s %s/%s\n", command_admin_name(admin), p->name, v->name);
 			if (atomic_load_explicit(&row->weight_set, memory_order_relaxed))
 				fprintf(c->out, "# by hand: weight %s/%s %u\n", p->name, v->name,
 					atomic_load_explicit(&row->weight, memory_order_relaxed));
