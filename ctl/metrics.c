@@ -242,6 +242,32 @@ static void metrics_server_latency(FILE *out, const struct view *v)
 	}
 }
 
+#define POOL(name, type, help, as, field) { name, type, help, as, offsetof(struct view_pool, field) }
+
+static const struct metrics_field metrics_pool_fields[] = {
+	POOL("pool_queue_requests", "gauge", "Requests that wait for a server with room.", METRICS_COUNT, waiting),
+	POOL("pool_queued_requests_total", "counter", "Requests that had to wait.", METRICS_COUNT, queued),
+	POOL("pool_queue_refused_total", "counter", "Requests refused because the queue was full.", METRICS_COUNT, queue_refused),
+	POOL("pool_queue_timeouts_total", "counter", "Requests refused after waiting too long.", METRICS_COUNT, queue_timeouts),
+	POOL("pool_queue_wait_seconds_total", "counter", "Time that requests waited until they had a server.", METRICS_NS, queue_wait_ns),
+	POOL("pool_retries_total", "counter", "Requests given to a further server.", METRICS_COUNT, retries),
+	POOL("pool_retries_refused_total", "counter", "Retries left out because the budget was used up.", METRICS_COUNT, retries_refused),
+};
+
+static void metrics_pools(FILE *out, const struct view *v)
+{
+	for (size_t f = 0; f < sizeof(metrics_pool_fields) / sizeof(metrics_pool_fields[0]); f++) {
+		const struct metrics_field *field = &metrics_pool_fields[f];
+
+		metrics_family(out, field->name, field->type, field->help);
+		for (unsigned i = 0; i < v->npools; i++) {
+			fprintf(out, METRICS_PREFIX "%s{", field->name);
+			metrics_label(out, "pool", v->pool[i].name);
+			metrics_value(out, &v->pool[i], field);
+		}
+	}
+}
+
 /* Only of servers that report: the others' words in the table mean something else. */
 static void metrics_server_reports(FILE *out, const struct view *v)
 {
@@ -271,6 +297,7 @@ void metrics_write(FILE *out, const struct view *v)
 {
 	metrics_instance(out, v);
 	metrics_workers(out, v);
+	metrics_pools(out, v);
 	metrics_server_states(out, v);
 	for (size_t f = 0; f < sizeof(metrics_server_fields) / sizeof(metrics_server_fields[0]); f++) {
 		const struct metrics_field *field = &metrics_server_fields[f];

@@ -239,6 +239,8 @@ static void show_pool_lines(FILE *out, const struct view *v, unsigned pool, int 
 	show_ink(out, style, INK_NONE);
 	fprintf(out, ": %s, check %s; %u of %u up; %" PRIu64 " in flight", text_balance(p), text_check(p), p->up, p->n,
 		p->inflight);
+	if (p->waiting)
+		fprintf(out, ", %" PRIu64 " waiting", p->waiting);
 	if (v->compared)
 		fprintf(out, ", %s/s", text_rate(n, p->rate));
 	fprintf(out, ", %.1f%% errors%s\n", view_error_percent(style->lately && v->compared ? &p->lately : &p->load),

@@ -125,6 +125,15 @@ static void show_json_pool(struct json *j, const struct view *v, const struct vi
 	json_uint(j, "servers", p->n);
 	json_uint(j, "servers_up", p->up);
 	json_uint(j, "in_flight", p->inflight);
+	json_open(j, "queue", '{');
+	json_uint(j, "waiting", p->waiting);
+	json_uint(j, "waited", p->queued);
+	json_number(j, "waited_seconds", (double)p->queue_wait_ns / 1e9);
+	json_uint(j, "refused", p->queue_refused);
+	json_uint(j, "timeouts", p->queue_timeouts);
+	json_close(j, '}');
+	json_uint(j, "retries", p->retries);
+	json_uint(j, "retries_refused", p->retries_refused);
 	json_uint(j, "requests", view_requests(&p->load));
 	if (v->compared)
 		json_number(j, "rate", p->rate);

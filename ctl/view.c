@@ -110,6 +110,7 @@ static int view_take_pools(struct view *v, const struct table *t)
 	v->npools = 0;
 	for (row = 0; row < n && row < t->max_pools; row++) {
 		struct shm_pool *from = &t->pool[row];
+		struct shm_queue queue;
 		uint32_t used = atomic_load_explicit(&from->used, memory_order_acquire);
 		struct view_pool *p;
 
@@ -125,6 +126,14 @@ static int view_take_pools(struct view *v, const struct table *t)
 		p->check = view_get32(&from->check);
 		p->balance = view_get32(&from->balance);
 		p->rounds = view_get(&from->rounds);
+		table_sum_queue(t, row, &queue);
+		p->waiting = view_get32(&queue.waiting);
+		p->queued = view_get(&queue.queued);
+		p->queue_refused = view_get(&queue.refused);
+		p->queue_timeouts = view_get(&queue.timeouts);
+		p->queue_wait_ns = view_get(&queue.wait_ns);
+		p->retries = view_get(&queue.retries);
+		p->retries_refused = view_get(&queue.retries_refused);
 	}
 	return 0;
 }

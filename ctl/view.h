@@ -51,6 +51,7 @@ struct view_pool {
 	unsigned first, n;		/* its servers in view.server */
 	unsigned up;			/* servers that would be chosen */
 	uint64_t inflight;
+	uint64_t waiting, queued, queue_refused, queue_timeouts, queue_wait_ns, retries, retries_refused;	/* shm_queue */
 	struct view_load load;
 	double rate, error_rate;
 	struct view_load lately;

@@ -3,6 +3,9 @@
 TEST_LIMIT=150
 . "${0%/*}/lib.sh"
 
+LBCTL=${LBCTL:-build/default/lbctl}
+# metric NAME: of the pool app, as lbctl reads it from the table
+metric() { "$LBCTL" -i "$LB_PID" metrics | sed -n "s/^loadbalancer_pool_$1{pool=\"app\"} //p"; }
 most() { curl -sS "http://127.0.0.1:$1/control/most"; }
 served() { curl -sS "http://127.0.0.1:$1/healthcheck" | tail -n 1; }
 established() {
@@ -132,6 +135,8 @@ took=$(($(_now_ms) - start))
 is "$CODE" 503 "the third in a queue for two gets 503"
 like "$HEAD" $'\n[Rr]etry-[Aa]fter: [0-9]+' "with Retry-After"
 between "$took" 0 350 "at once ($took ms)"
+is "$(metric queue_timeouts_total) $(metric queue_refused_total)" "1 1" "both are counted"
+is "$(metric queue_requests)" 2 "two wait"
 # One that leaves makes room for another.
 wait "${P[@]}"
 curl -sS -o "$TMP/null" "http://127.0.0.1:$PORT/delay/900" & P=($!)

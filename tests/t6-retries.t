@@ -10,6 +10,8 @@ conf() {
 	printf '}\nlisten web {\n\tbind 127.0.0.1:%s\n%s\tto app\n}\n' "$PORT" "$MODE"
 }
 start() { new_port PORT; start_conf < <(conf "$@"); }
+LBCTL=${LBCTL:-build/default/lbctl}
+metric() { "$LBCTL" -i "$LB_PID" metrics | sed -n "s/^loadbalancer_pool_$1{pool=\"app\"} //p"; }
 entries() { curl -sS "http://127.0.0.1:$1/healthcheck" | tail -n 1; }
 count() { local n=0 i; for ((i = 0; i < $1; i++)); do req "${@:3}"; [ "$CODE" = "$2" ] && n=$((n + 1)); done; echo $n; }
 
@@ -101,11 +103,14 @@ outage() {
 	after=$(($(entries "$S1") + $(entries "$S2") + $(entries "$S3") + $(entries "$S4")))
 	took=$(field seconds "$line")
 	tries=$((after - before))
+	counted="$(metric retries_total) $(($(metric retries_refused_total) > 0))"
 	stop_lb
 }
 outage
 between $tries 3600 $((3700 + 11 * (${took%.*} + 1))) "a budget of 20 %, and the floor: $tries tries in $took s"
+is "$counted" "$((tries - 3000)) 1" "counted, as are those that were not to be"
 outage "retry-budget unlimited"
+is "$counted" "9000 0" "all that there were"
 is $tries 12000 "unlimited: each tried all four"
 outage "retry-budget unlimited" "retries 1"
 is $tries 6000 "retries 1: each tried two"
