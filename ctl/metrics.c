@@ -78,6 +78,35 @@ static void metrics_instance(FILE *out, const struct view *v)
 		fprintf(out, METRICS_PREFIX "workers{state=\"%s\"} %u\n", text_slot(i), n[i]);
 }
 
+/* ---- listeners ---- */
+
+static void metrics_listener(FILE *out, const struct view_listener *l, const char *name)
+{
+	fprintf(out, METRICS_PREFIX "%s{", name);
+	metrics_label(out, "listener", l->name);
+}
+
+static void metrics_listeners(FILE *out, const struct view *v)
+{
+	metrics_family(out, "accept_paused_total", "counter", "Times that accepting stopped at a limit of connections.");
+	metrics_uint(out, "accept_paused_total", v->limited_times);
+	metrics_family(out, "listener_connections", "gauge", "Client connections held.");
+	for (unsigned i = 0; i < v->nlisteners; i++) {
+		metrics_listener(out, &v->listener[i], "listener_connections");
+		fprintf(out, "} %" PRIu64 "\n", v->listener[i].clients);
+	}
+	metrics_family(out, "listener_accepted_total", "counter", "Connections accepted.");
+	for (unsigned i = 0; i < v->nlisteners; i++) {
+		metrics_listener(out, &v->listener[i], "listener_accepted_total");
+		fprintf(out, "} %" PRIu64 "\n", v->listener[i].accepted);
+	}
+	metrics_family(out, "listener_limited", "gauge", "1: as many connections as max-connections allows; clients wait.");
+	for (unsigned i = 0; i < v->nlisteners; i++) {
+		metrics_listener(out, &v->listener[i], "listener_limited");
+		fprintf(out, "} %u\n", v->listener[i].limited != 0);
+	}
+}
+
 /* ---- workers ---- */
 
 enum metrics_unit { METRICS_COUNT, METRICS_COUNT32, METRICS_NS };
@@ -296,6 +325,7 @@ static void metrics_server_reports(FILE *out, const struct view *v)
 void metrics_write(FILE *out, const struct view *v)
 {
 	metrics_instance(out, v);
+	metrics_listeners(out, v);
 	metrics_workers(out, v);
 	metrics_pools(out, v);
 	metrics_server_states(out, v);

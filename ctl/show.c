@@ -81,6 +81,10 @@ static void show_trouble(FILE *out, const struct view *v, const struct show_styl
 			fprintf(out, "! worker %u (pid %u) has not come round for %s\n", w->slot, w->pid,
 				text_age(age, v->now_ns - w->busy_since_ns));
 	}
+	for (unsigned i = 0; i < v->nlisteners; i++)
+		if (v->listener[i].limited)
+			fprintf(out, "! listener %s holds as many connections as it may (max-connections): who comes waits\n",
+				v->listener[i].name);
 	for (unsigned i = 0; i < v->npools; i++) {
 		const struct view_pool *p = &v->pool[i];
 
@@ -315,8 +319,8 @@ static void show_pools(FILE *out, const struct view *v)
 {
 	char n[TEXT_MAX], rate[TEXT_MAX] = "-", p50[TEXT_MAX], p99[TEXT_MAX];
 
-	fprintf(out, "%-20s %-18s %-6s %9s %7s %9s %7s %6s %8s %8s\n", "POOL", "BALANCE", "CHECK", "UP", "FLIGHT", "REQUESTS",
-		"RATE/s", "ERR%", "P50", "P99");
+	fprintf(out, "%-20s %-18s %-6s %9s %7s %8s %9s %7s %6s %8s %8s\n", "POOL", "BALANCE", "CHECK", "UP", "FLIGHT", "WAITING",
+		"REQUESTS", "RATE/s", "ERR%", "P50", "P99");
 	for (unsigned i = 0; i < v->npools; i++) {
 		const struct view_pool *p = &v->pool[i];
 		char up[32];
@@ -324,10 +328,26 @@ static void show_pools(FILE *out, const struct view *v)
 		snprintf(up, sizeof(up), "%u of %u", p->up, p->n);
 		if (v->compared)
 			text_rate(rate, p->rate);
-		fprintf(out, "%-20s %-18s %-6s %9s %7" PRIu64 " %9s %7s %6.2f %8s %8s%s\n", p->name, text_balance(p),
-			text_check(p), up, p->inflight, text_count(n, (double)view_requests(&p->load)), rate,
+		fprintf(out, "%-20s %-18s %-6s %9s %7" PRIu64 " %8" PRIu64 " %9s %7s %6.2f %8s %8s%s\n", p->name, text_balance(p),
+			text_check(p), up, p->inflight, p->waiting, text_count(n, (double)view_requests(&p->load)), rate,
 			view_error_percent(&p->load), text_latency(p50, view_quantile(p->load.latency, 0.5)),
 			text_latency(p99, view_quantile(p->load.latency, 0.99)), p->leaving ? "  leaving" : "");
+	}
+}
+
+static void show_listeners(FILE *out, const struct view *v)
+{
+	char limit[32], n[TEXT_MAX], rate[TEXT_MAX] = "-";
+
+	fprintf(out, "%-20s %9s %9s %9s %7s\n", "LISTENER", "CLIENTS", "LIMIT", "ACCEPTED", "RATE/s");
+	for (unsigned i = 0; i < v->nlisteners; i++) {
+		const struct view_listener *l = &v->listener[i];
+
+		snprintf(limit, sizeof(limit), l->max_connections == UINT32_MAX ? "-" : "%u", l->max_connections);
+		if (v->compared)
+			text_rate(rate, l->rate);
+		fprintf(out, "%-20s %9" PRIu64 " %9s %9s %7s%s%s\n", l->name, l->clients, limit, text_count(n, (double)l->accepted),
+			rate, l->limited ? "  at its limit" : "", l->leaving ? "  leaving" : "");
 	}
 }
 
@@ -370,6 +390,16 @@ static void show_errors(FILE *out, const struct view *v)
 			l->resets, l->cuts, l->invalid, l->responses[5], l->retries, l->client_aborts, s->passive,
 			s->probes_failed);
 	}
+	for (unsigned i = 0; i < v->npools; i++) {
+		const struct view_pool *p = &v->pool[i];
+
+		if (!p->queue_refused && !p->queue_timeouts && !p->retries && !p->retries_refused)
+			continue;
+		fprintf(out, "%spool %s: %" PRIu64 " requests refused as the queue was full, %" PRIu64 " waited too long, %" PRIu64
+			" retried, %" PRIu64 " not retried for the budget\n", any ? "" : "\n", p->name, p->queue_refused,
+			p->queue_timeouts, p->retries, p->retries_refused);
+		any = true;
+	}
 	for (unsigned i = 0; i < v->nworkers; i++) {
 		const struct view_worker *w = &v->worker[i];
 
@@ -383,7 +413,7 @@ static void show_errors(FILE *out, const struct view *v)
 
 /* ---- the command ---- */
 
-static const char *const show_what[] = { "servers", "pools", "workers", "errors", NULL };
+static const char *const show_what[] = { "servers", "pools", "listeners", "workers", "errors", NULL };
 
 static bool show_any(const struct view *v, const char *pattern)
 {
@@ -448,7 +478,7 @@ enum lbctl_exit show_command(const struct table *t, const struct lbctl_options *
 		pattern = o->arg[1];
 	}
 	if (o->nargs > (pattern && pattern != o->arg[0] ? 2 : 1) || (pattern && strcmp(what, "servers") != 0)) {
-		fprintf(stderr, "lbctl: show takes servers [SERVER], pools, workers, errors or a server\n");
+		fprintf(stderr, "lbctl: show takes servers [SERVER], pools, listeners, workers, errors or a server\n");
 		return LBCTL_USAGE;
 	}
 	if (show_look(&v, t, o->interval_set ? o->interval_ns : SHOW_INTERVAL_NS) < 0) {
@@ -463,6 +493,8 @@ enum lbctl_exit show_command(const struct table *t, const struct lbctl_options *
 		show_servers(stdout, &v, pattern);
 	else if (strcmp(what, "pools") == 0)
 		show_pools(stdout, &v);
+	else if (strcmp(what, "listeners") == 0)
+		show_listeners(stdout, &v);
 	else if (strcmp(what, "workers") == 0)
 		show_workers(stdout, &v);
 	else if (strcmp(what, "errors") == 0)

@@ -145,6 +145,31 @@ static void show_json_pool(struct json *j, const struct view *v, const struct vi
 	json_close(j, '}');
 }
 
+/* A limit; null: there is none. */
+static void show_json_limit(struct json *j, const char *key, uint32_t limit)
+{
+	if (limit == UINT32_MAX)
+		json_null(j, key);
+	else
+		json_uint(j, key, limit);
+}
+
+static void show_json_listener(struct json *j, const struct view *v, const struct view_listener *l)
+{
+	json_open(j, NULL, '{');
+	json_string(j, "name", l->name);
+	json_bool(j, "leaving", l->leaving);
+	json_uint(j, "clients", l->clients);
+	show_json_limit(j, "max_connections", l->max_connections);
+	json_bool(j, "at_limit", l->limited != 0);
+	json_uint(j, "accepted", l->accepted);
+	if (v->compared)
+		json_number(j, "rate", l->rate);
+	else
+		json_null(j, "rate");
+	json_close(j, '}');
+}
+
 static void show_json_worker(struct json *j, const struct view *v, const struct view_worker *w)
 {
 	json_open(j, NULL, '{');
@@ -184,6 +209,8 @@ static void show_json_instance(struct json *j, const struct view *v)
 	json_uint(j, "reloaded_unix", v->reloaded_real_s);
 	json_string(j, "control", v->control);
 	json_uint(j, "accepted", v->accepted);
+	show_json_limit(j, "max_connections", v->max_connections);
+	json_uint(j, "times_at_limit", v->limited_times);
 	if (v->compared) {
 		json_number(j, "accept_rate", v->accept_rate);
 		json_number(j, "rate", v->rate);
@@ -222,6 +249,12 @@ void show_json(FILE *out, const struct view *v, const char *what, const char *pa
 			show_json_errors(&j, s);
 			json_close(&j, '}');
 		}
+		json_close(&j, ']');
+	}
+	if (all || strcmp(what, "listeners") == 0) {
+		json_open(&j, "listeners", '[');
+		for (unsigned i = 0; i < v->nlisteners; i++)
+			show_json_listener(&j, v, &v->listener[i]);
 		json_close(&j, ']');
 	}
 	if (all || strcmp(what, "workers") == 0 || strcmp(what, "errors") == 0) {

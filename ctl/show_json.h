@@ -6,7 +6,7 @@
 
 #include "ctl/view.h"
 
-/* what: "" (everything), "servers", "pools", "workers" or "errors". pattern: of servers, or NULL. */
+/* what: "" (everything), "servers", "pools", "listeners", "workers" or "errors". pattern: of servers, or NULL. */
 void show_json(FILE *out, const struct view *v, const char *what, const char *pattern);
 
 #endif

@@ -100,7 +100,34 @@ static void view_take_instance(struct view *v, const struct table *t)
 	v->started_real_s = view_get(&h->started_real_s);
 	v->reloaded_real_s = view_get(&h->reloaded_real_s);
 	v->accepted = view_get(&h->accepted);
+	v->limited_times = view_get(&h->limited_times);
+	v->max_connections = view_get32(&h->max_connections);
 	v->compared = false;
+}
+
+static int view_take_listeners(struct view *v, const struct table *t)
+{
+	v->nlisteners = 0;
+	for (uint32_t row = 0; row < t->max_listeners; row++) {
+		struct shm_listener *from = &t->listener[row];
+		uint32_t used = atomic_load_explicit(&from->used, memory_order_acquire);
+		struct view_listener *l;
+
+		if (!used)
+			continue;
+		if (view_room(&v->listener, &v->room_listeners, v->nlisteners + 1, sizeof(*v->listener)) < 0)
+			return -1;
+		l = &v->listener[v->nlisteners++];
+		memset(l, 0, sizeof(*l));
+		view_text(l->name, sizeof(l->name), from->name, sizeof(from->name));
+		l->row = row;
+		l->leaving = used < v->generation;
+		l->max_connections = view_get32(&from->max_connections);
+		l->limited = view_get32(&from->limited);
+		l->accepted = view_get(&from->accepted);
+		l->clients = table_sum_clients(t, row);
+	}
+	return 0;
 }
 
 static int view_take_pools(struct view *v, const struct table *t)
@@ -287,7 +314,8 @@ static int view_take_workers(struct view *v, const struct table *t)
 int view_take(struct view *v, const struct table *t, bool load)
 {
 	view_take_instance(v, t);
-	if (view_take_pools(v, t) < 0 || view_take_servers(v, t, load) < 0 || view_take_workers(v, t) < 0)
+	if (view_take_pools(v, t) < 0 || view_take_servers(v, t, load) < 0 || view_take_workers(v, t) < 0 ||
+	    view_take_listeners(v, t) < 0)
 		return -1;
 	return 0;
 }
@@ -297,6 +325,7 @@ void view_free(struct view *v)
 	free(v->server);
 	free(v->pool);
 	free(v->worker);
+	free(v->listener);
 	memset(v, 0, sizeof(*v));
 }
 
@@ -354,6 +383,16 @@ void view_compare(struct view *now, const struct view *before)
 		p->error_rate += v->error_rate;
 		now->rate += v->rate;
 		now->error_rate += v->error_rate;
+	}
+	for (unsigned i = 0; i < now->nlisteners; i++) {
+		struct view_listener *l = &now->listener[i];
+
+		for (unsigned k = 0; k < before->nlisteners; k++) {
+			const struct view_listener *o = &before->listener[k];
+
+			if (o->row == l->row && strcmp(o->name, l->name) == 0 && l->accepted >= o->accepted)
+				l->rate = (double)(l->accepted - o->accepted) / s;
+		}
 	}
 	for (unsigned i = 0; i < now->nworkers; i++) {
 		struct view_worker *w = &now->worker[i];

@@ -57,6 +57,16 @@ struct view_pool {
 	struct view_load lately;
 };
 
+struct view_listener {
+	char name[VIEW_NAME_MAX];
+	uint32_t row;
+	bool leaving;
+	uint32_t max_connections;	/* UINT32_MAX: no limit */
+	uint32_t limited;
+	uint64_t accepted, clients;
+	double rate;			/* of connections */
+};
+
 struct view_worker {
 	uint32_t slot, pid, generation, state, restarts;
 	uint64_t started_ns, handed, received, busy_since_ns, requests, refused, loop_lag_ns, log_dropped;
@@ -70,14 +80,16 @@ struct view {
 	int64_t real_offset_s;		/* CLOCK_REALTIME less CLOCK_MONOTONIC */
 	uint32_t generation, supervisor_pid, health_pid;
 	char supervisor_state;		/* as in /proc/PID/stat; 0: there is no such process */
-	uint64_t started_ns, started_real_s, reloaded_real_s, accepted;
+	uint64_t started_ns, started_real_s, reloaded_real_s, accepted, limited_times;
+	uint32_t max_connections;	/* of all listeners; UINT32_MAX: no limit */
 	double accept_rate, rate, error_rate;
 	bool compared;
 	struct view_server *server;	/* by pool, then by row */
 	struct view_pool *pool;
 	struct view_worker *worker;	/* those that are there */
-	unsigned nservers, npools, nworkers;
-	unsigned room_servers, room_pools, room_workers;
+	struct view_listener *listener;
+	unsigned nservers, npools, nworkers, nlisteners;
+	unsigned room_servers, room_pools, room_workers, room_listeners;
 };
 
 /* Takes a look; arrays are reused from look to look. `load`: with figures, which takes longer. 0, or -1: no memory. */

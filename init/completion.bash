@@ -36,7 +36,7 @@ _lbctl() {
 	fi
 	case $command in
 	'') mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
-	show) mapfile -t COMPREPLY < <(compgen -W "servers pools workers errors $(_lbctl_servers)" -- "$cur") ;;
+	show) mapfile -t COMPREPLY < <(compgen -W "servers pools listeners workers errors $(_lbctl_servers)" -- "$cur") ;;
 	drain | maint | ready | weight | check) mapfile -t COMPREPLY < <(compgen -W "$(_lbctl_servers)" -- "$cur") ;;
 	log)
 		if [ "$prev" = level ]; then

@@ -52,6 +52,8 @@ is "$(value 'server_reported_entries{pool="reporting",server="r1"}') $(value 'se
     "what servers report"
 is "$(grep -c '^loadbalancer_server_reported_entries{' "$TMP/metrics")" 1 "only where they do"
 is "$(value 'connections_accepted_total')" 15 "connections"
+is "$(value 'listener_accepted_total{listener="web"}') $(value 'listener_connections{listener="web"}')" "15 0" "of the listener"
+is "$(value 'pool_queue_requests{pool="app"}') $(value 'pool_queued_requests_total{pool="app"}')" "0 0" "nobody waits"
 is "$(value 'workers{state="serving"}')" 2 "workers"
 is "$(value 'supervisor_up')" 1 "alive"
 ok "time down" awk "BEGIN { exit !($(value 'server_down_seconds_total{pool="app",server="[::1]:80"}') > 0) }"

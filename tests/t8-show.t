@@ -56,7 +56,7 @@ is "$(json '$j->{instance}{pid}')" "$LB_PID" "the pid"
 is "$(json 'join " ", map { "$_->{name} $_->{servers_up}/$_->{servers}" } @{$j->{pools}}')" "app 2/3 reporting 1/1" "pools"
 is "$(json 'scalar @{$j->{workers}}')" 2 "workers"
 is "$(json '$s->{spare}{availability_percent} < 50 && $s->{app1}{availability_percent} > 99')" 1 "availability"
-for what in servers pools workers errors; do
+for what in servers pools listeners workers errors; do
 	ctl --json show $what
 	is "$(json "ref \$j->{$([ $what = errors ] && echo servers || echo $what)}")" ARRAY "show $what as JSON"
 	ctl show $what
@@ -68,6 +68,9 @@ ctl --json show 'app/app*'
 is "$(json 'join " ", sort keys %$s')" "app1 app2" "a pattern chooses"
 ctl show app2
 like "$OUT" "^app/app2  127.0.0.1:$B2" "so does a name"
+
+ctl show listeners
+like "$OUT" $'\nweb  *0  *-  *20  ' "connections of a listener"
 
 # --- rates ---
 load -c 4 -d 2 >"$TMP/load" &
@@ -168,7 +171,7 @@ bad=0
 for seed in 1 2 3 4 5 6 7 8; do
 	perl -e 'srand shift; local $/; my $t = <STDIN>; for (1 .. 4000) { substr($t, 512 + int rand(length($t) > 400000 ? 400000 : length($t) - 520), 1) = chr rand 256 } print $t' $seed \
 	    </dev/shm/loadbalancer.$lb >/dev/shm/loadbalancer.$fake
-	for what in "show" "show servers" "show workers" "show errors" "--json show" metrics "top -n 1"; do
+	for what in "show" "show servers" "show listeners" "show workers" "show errors" "--json show" metrics "top -n 1"; do
 		timeout 20 "$2" --interval 1ms -i $fake $what >/tmp/lbt.$$ 2>&1 </dev/null
 		case $? in 0) ;; *) bad=1; echo "seed $seed, $what: $?"; tail -n 5 /tmp/lbt.$$ ;; esac
 		LC_ALL=C grep -q "[^[:print:][:space:]]" /tmp/lbt.$$ && { bad=1; echo "seed $seed, $what: control bytes"; }
