@@ -20,7 +20,7 @@
 #define CONTROL_REQUEST_MAX	4096			/* bytes of a request */
 #define CONTROL_REQUEST_NS	(5 * CONF_SECOND)	/* the whole request must be there by then */
 #define CONTROL_ANSWER_NS	(10 * CONF_SECOND)	/* a client that takes no byte of its answer for so long is let go */
-#define CONTROL_PAUSE_NS	CONF_SECOND		/* after accept() failed for want of descriptors */
+#define CONTROL_PAUSE_NS	CONF_SECOND		/* after accepting failed for want of descriptors */
 
 enum control_state { CONTROL_FREE, CONTROL_READING, CONTROL_WAITING, CONTROL_ANSWERING };
 

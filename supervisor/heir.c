@@ -113,7 +113,7 @@ fail:
 void heir_turn(struct supervisor *s)
 {
 	if (!heir_wanted(s)) {
-		if (s->heir_pid && s->succession.stop == STOP_NOT)
+		if (s->heir_pid)	/* when we stop, too: a listener lives as long as its last copy */
 			heir_dismiss(s);
 		return;
 	}

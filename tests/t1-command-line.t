@@ -38,7 +38,7 @@ is "$(line 'workers 7')$(line '.* or 3 requests .*')" 11 'both were seen'
 good '-- ends flags' -N 2 -- "$P" 8080
 good 'the bounds' -N 64 -R 9223372036854775807 65535 1 65535
 good 'the same server again' "$P" 8080 8081 8080 8080
-is "$(line 'server (8080|8081|"8080#2"|"8080#3") localhost:808[01] weight 1')" 4 'is another row'
+is "$(line 'server (8080|8081|"8080#2"|"8080#3") localhost:808[01] weight 1 maxconn unlimited')" 4 'is another row'
 good 'all forms of servers' "$P" 1 localhost:2 127.0.0.1:3 '[::1]:4' app.example.org:5 unix:/run/x.sock "unix:/run/a b"
 is "$(line 'server .*')" 7 'all are there'
 good 'tcp' -m tcp "$P" 8080

@@ -39,7 +39,8 @@ req --max-time 5 "http://127.0.0.1:$PORT2/other"
 is "$CODE" 200 "another listener is not concerned"
 # Several wait; as soon as one ends, one gets in.
 curl -sS -o "$TMP/w1" --max-time 15 "http://127.0.0.1:$PORT/w1" & W=$!
-sleep 0.2
+waits() { [ "$(ss -Hltn "sport = :$PORT" | awk '{ print $2 }')" -ge 1 ]; }
+wait_for 5 waits	# it is in the backlog
 start=$(_now_ms)
 kill "${HELD[0]}"
 wait $W
@@ -51,7 +52,7 @@ like "$line" '"ok":2000,"failed":0' "2000 connections, 50 at a time, through a l
 cpu() { awk '{ print $14 + $15 }' "/proc/$LB_PID/stat"; }
 hold 4
 a=$(cpu)
-sleep 0.5
+sleep 0.5	# time itself is tested: processor time in it
 between $(($(cpu) - a)) 0 5 "the supervisor does not spin at the limit"
 
 # --- a worker that dies frees what it held; a reload raises the limit ---

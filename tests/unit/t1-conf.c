@@ -69,7 +69,7 @@ static bool same_pool(const struct conf_pool *a, const struct conf_pool *b)
 	    same_text(a->check.path, b->check.path) && a->check.interval_ns == b->check.interval_ns &&
 	    a->check.down_interval_ns == b->check.down_interval_ns && a->check.timeout_ns == b->check.timeout_ns &&
 	    a->check.requests == b->check.requests && a->check.rise == b->check.rise && a->check.fall == b->check.fall &&
-	    a->send_proxy == b->send_proxy && a->retries == b->retries && a->retry_on == b->retry_on && a->retry_budget == b->retry_budget && a->queue == b->queue &&
+	    a->eject == b->eject && a->send_proxy == b->send_proxy && a->retries == b->retries && a->retry_on == b->retry_on && a->retry_budget == b->retry_budget && a->queue == b->queue &&
 	    same_edits(&a->request, &b->request) && same_edits(&a->response, &b->response) &&
 	    a->queue_timeout_ns == b->queue_timeout_ns && a->hash == b->hash && same_text(a->hash_name, b->hash_name) &&
 	    same_text(a->sticky.cookie, b->sticky.cookie) && a->sticky.samesite == b->sticky.samesite &&
@@ -260,7 +260,7 @@ static const char everything[] =
     "forwarded-for off\nto b\nroute host *.Example.ORG to a\nroute host www.example.net to b\nroute path /static/ to a\n"
     "route path \"/a{b\" to b\n}\n"
     "pool a {\nbalance round-robin\ncheck http /x?y=z timeout 3s every 4s or 100 requests rise 2 fall 3 down-every 1s\n"
-    "send-proxy v2\nretries 0\nretry-on timeout 503\nretry-budget 0%\nqueue 0\nqueue-timeout 1ms\nconnect-timeout 1s\nanswer-timeout 2s\nstall-timeout 3s\nkeepalive-timeout 4s\nkeepalive-max 0\n"
+    "eject on\nsend-proxy v2\nretries 0\nretry-on timeout 503\nretry-budget 0%\nqueue 0\nqueue-timeout 1ms\nconnect-timeout 1s\nanswer-timeout 2s\nstall-timeout 3s\nkeepalive-timeout 4s\nkeepalive-max 0\n"
     "server one 10.0.0.1:80 weight 256 backup\nserver \"two#2\" [::1]:80 backup\nserver three app.example.org:1\n"
     "server 4 \"unix:/run/with blank\" weight 1\n}\n"
     "pool b {\nretries 1000\nretry-on none\nretry-budget unlimited\nbalance hash source\nserver one 1 maxconn 7\n}\n"
@@ -312,6 +312,7 @@ static void test_everything(void)
 	l = &c->listener[1];
 	ok(c->listener[0].accept_proxy == CONF_PROXY_ANY && l->accept_proxy == CONF_PROXY_V1 && c->pool[0].send_proxy == CONF_PROXY_V2 &&
 	    c->pool[1].send_proxy == CONF_PROXY_OFF, "PROXY headers");
+	ok(c->pool[0].eject && !c->pool[1].eject, "outliers");
 	ok(l->sni_required && l->nsnis == 2 && l->sni[0].pool == 0 && l->sni[1].pool == 1 && l->sni[0].size == 15 &&
 	    !strcmp(l->sni[0].name, "www.example.org") && !strcmp(l->sni[1].name, "*.example.org"), "routes by SNI");
 	conf_free(c);
@@ -333,7 +334,7 @@ static const struct bad bads[] = {
 	{ "", "F:1:1: there is nothing to listen on; expected a block listen NAME {\n" },
 	{ "wokers 4\n" POOL LISTEN, "F:1:1: unknown directive \"wokers\" outside of blocks; did you mean \"workers\"?\n" },
 	{ "qqq 4\n" POOL LISTEN, "F:1:1: unknown directive \"qqq\" outside of blocks; expected workers, max-servers, pool, listen, error-file, "
-	    "user, group, pid, log, error-status, max-connections, grace-timeout, drain-timeout, hang-timeout or heir\n" },
+	    "user, group, pid, control, control-group, log, error-status, max-connections, grace-timeout, drain-timeout, hang-timeout or heir\n" },
 	{ POOL LISTEN "workers 0\n", "F:8:9: \"0\" is out of range; expected a number from 1 to 64 or auto\n" },
 	{ POOL LISTEN "workers 65\n", "F:8:9: \"65\" is out of range; expected a number from 1 to 64 or auto\n" },
 	{ POOL LISTEN "workers 99999999999999999999\n",
@@ -372,7 +373,7 @@ static const struct bad bads[] = {
 	{ "pool p {\nserver a 1\n" LISTEN,
 	    "F:3:1: \"listen\" begins inside a block; expected \"}\" before it, to close the block of line 1\n" },
 	{ POOL LISTEN "backend x {\nserver a 1\nfoo {\n}\n}\n", "F:8:1: unknown directive \"backend\" outside of blocks; expected workers, "
-	    "max-servers, pool, listen, error-file, user, group, pid, log, error-status, max-connections, grace-timeout, drain-timeout, hang-timeout or heir\n" },
+	    "max-servers, pool, listen, error-file, user, group, pid, control, control-group, log, error-status, max-connections, grace-timeout, drain-timeout, hang-timeout or heir\n" },
 	{ "bind *:80\n" POOL LISTEN, "F:1:1: \"bind\" stands outside of blocks; expected it in a listener\n" },
 	{ "pool p {\nserver a 8080\nmode tcp\n}\n" LISTEN, "F:3:1: \"mode\" stands in a pool; expected it in a listener\n" },
 	{ "pool p {\nserver a 8080\nworkers 3\n}\n" LISTEN, "F:3:1: \"workers\" stands in a pool; expected it outside of blocks\n" },
@@ -515,6 +516,7 @@ static const struct bad bads[] = {
 	{ POOL "listen l {\nbind *:80\nto p\nmax-body 5M\n}\n",
 	    "F:7:10: \"5M\" is not a size; expected a size from 0 to 1048576g (bytes, or with k, m or g) or unlimited\n" },
 	{ POOL "listen l {\nbind *:80\nto p\naccept-proxy on\n}\n", "F:7:14: \"on\" is not known; expected off, v1, v2 or any\n" },
+	{ "pool p {\nserver a 1\neject 5\n}\n" LISTEN, "F:3:7: \"5\" is not known; expected off or on\n" },
 	{ "pool p {\nserver a 1\nsend-proxy any\n}\n" LISTEN, "F:3:12: \"any\" is not known; expected off, v1 or v2\n" },
 	{ POOL "listen l {\nbind *:80\nto p\nno-sni refuse\n}\n",
 	    "F:7:1: \"no-sni refuse\" in mode http, which does not read TLS; expected mode tcp\n" },
