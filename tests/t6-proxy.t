@@ -94,7 +94,7 @@ listen second {
 }
 $(entry v1 "$V1" http v1 app)
 $(entry v2 "$V2_PORT" http v2 app)
-$(entry any "$ANY" http any app)
+$(entry any "$ANY" http any app | sed 's/700ms/20s/')
 $(entry tcp "$TCP" tcp any echo)
 $(entry tcp1 "$TCP1" tcp any echo1)
 $(entry tcp2 "$TCP2" tcp off echo2)
@@ -203,9 +203,19 @@ conf 600ms >"$LB_CONF"
 { raw "${V1_FROM}GET /headers?idle HTTP/1.1\r\nHost: x\r\n\r\n" -p 2500 "$LAST"; echo; } >"$TMP/idle" &
 pid=$!
 wait_for 5 grep -q "/headers?idle" "$TMP/requests"	# answered: the reload meets the connection idle
+# Two more, of which nothing has come yet, and half a header.
+raw -p 2000 "$V1_FROM$LAST" >"$TMP/silent" &
+silent=$!
+raw "${V1_FROM:0:20}" -p 2000 "${V1_FROM:20}$LAST" >"$TMP/half" &
+half=$!
+ok "connections stand" wait_for 5 eval '[ "$(ss -Htn state established "( sport = :$ANY )" | wc -l)" -ge 3 ]'
 kill -HUP "$LB_PID"
 ok "new workers" wait_for 5 eval '[ "$(workers | xargs)" != "$old" ]'
 wait $pid
+wait $silent
+is "$(told <"$TMP/silent")" 192.0.2.9 "one that had sent nothing sends its header to a new worker"
+wait $half
+is "$(told <"$TMP/half")" 192.0.2.9 "one that had sent half of it sends the rest to the old one"
 is "$(told <"$TMP/idle")" "192.0.2.9 192.0.2.9" "an idle connection comes to a new worker, and its client's address with it"
 is "$(raw "$V2_FROM$LAST" | told)" 192.0.2.9 "new ones as before"
 finish
