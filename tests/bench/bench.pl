@@ -46,7 +46,7 @@ my @scenarios = (
 	{ key => 'body-http', title => '1 MiB bodies, http', programs => \@bulk, load => \%large, strace => 1 },
 	{ key => 'body-tcp', title => '1 MiB bodies, tcp', programs => \@bulk, options => { mode => 'tcp' },
 		load => \%large, strace => 1 },
-	{ key => 'idle', title => 'idle kept connections', programs => [@balancers, ['relay']], run => \&idle },
+	{ key => 'idle', title => 'small GET beside 10,000 idle ones', programs => [@balancers, ['relay']], run => \&idle },
 	{ key => 'latency', title => 'latency by the clock', programs => [@balancers, ['relay']], run => \&latency },
 	{ key => 'log', title => 'small GET, kept, access log on', programs => \@balancers, options => { log => 1 }, load => \%small },
 	{ key => 'pipeline', title => 'small GET, 8 in a pipeline', programs => \@balancers, load => { %small, depth => 8 } },
@@ -219,7 +219,7 @@ for my $s (grep { $wanted{$_->{key}} } @scenarios) {
 	say_progress("$s->{key}: $s->{title}");
 	($s->{run} || \&plain)->($s);
 }
-$result{memory}{title} = 'bytes per idle kept connection' if $result{memory};
+$result{memory}{title} = 'memory' if $result{memory};
 my %versions = versions();
 Bench::Report::csv("$results/bench.csv", \@lines);
 my $ok = Bench::Report::table("$results/bench.txt", \%result, \%versions, $rounds, $seconds);

@@ -278,17 +278,17 @@ static void on_event(struct conn *c, uint32_t events)
 
 /* ---- the schedule ---- */
 
-static double interval_ns(void)
+static uint64_t interval_ns(void)
 {
 	static uint64_t x = 88172645463325252;
 	double mean = 1e9 / opt.rate;
 
 	if (!opt.poisson)
-		return mean;
+		return (uint64_t)mean;
 	x ^= x << 13;
 	x ^= x >> 7;
 	x ^= x << 17;
-	return -log(((double)(x >> 11) + 1) / 9007199254740993.0) * mean;
+	return (uint64_t)(-log(((double)(x >> 11) + 1) / 9007199254740993.0) * mean);
 }
 
 static void wait_in_line(uint64_t due_ns)
@@ -325,22 +325,22 @@ static void turn(uint64_t until_ns)
 
 static void run_open(void)
 {
-	double next = (double)begun_ns;
+	uint64_t next = begun_ns;
 
 	for (uint64_t t = begun_ns; t < end_ns; t = now()) {
 		for (struct conn *c; waiting_n > 0 && (c = spare) != NULL; ) {	/* after an error */
 			spare = c->next;
 			begin(c, shift());
 		}
-		for (; next <= (double)t; next += interval_ns()) {
+		for (; next <= t; next += interval_ns()) {
 			struct conn *c = spare;
 			if (c) {
 				spare = c->next;
-				begin(c, (uint64_t)next);
+				begin(c, next);
 			} else
-				wait_in_line((uint64_t)next);
+				wait_in_line(next);
 		}
-		turn((uint64_t)next < end_ns ? (uint64_t)next : end_ns);
+		turn(next < end_ns ? next : end_ns);
 	}
 }
 
@@ -403,7 +403,7 @@ int main(int argc, char **argv)
 		default: return 2;
 		}
 	}
-	if (argc - optind != 3 || opt.conns == 0 || opt.seconds == 0)
+	if (argc - optind != 3 || opt.conns == 0 || opt.seconds == 0 || opt.rate < 0 || opt.rate > 1e7)
 		return 2;
 	opt.to.sin_family = AF_INET;
 	opt.to.sin_port = htons((in_port_t)atoi(argv[optind + 1]));

@@ -34,13 +34,14 @@ sub goals {
 		my $got = med($s, 'lb', $what) // next;
 		my %g = (scenario => $key, what => $what, got => $got);
 		if ($against eq '') {
-			@g{qw(goal ok)} = ("at most $limit bytes", $got <= $limit);
+			@g{qw(goal limit ok)} = ("at most $limit bytes", $limit, $got <= $limit);
 		} else {
 			my $theirs = $against eq 'the best peer' ?
 			    (sort { $a <=> $b } grep { defined } map { med($s, $_, $what) } grep { !/^(lb|relay)/ } @{$s->{names}})[0] :
 			    med($s, $against, $what);
 			next unless $theirs;
 			$g{ratio} = $got / $theirs;
+			$g{limit} = $limit * $theirs;
 			@g{qw(goal ok)} = (($limit == 1 ? 'below ' : sprintf 'at most %.2f of ', $limit) . $against,
 			    $limit == 1 ? $g{ratio} < 1 : $g{ratio} <= $limit);
 		}
@@ -118,39 +119,44 @@ sub table {
 
 my %colour = (lb => '#1b6ca8', nginx => '#4a9d5b', haproxy => '#c9772b', 'nginx large' => '#8cc79a', 'haproxy splice' => '#e0a868', relay => '#8a8a8a',
 	'relay splice' => '#bbbbbb');
-my %called = (lb => 'loadbalancer');
+my %called = (lb => 'loadbalancer', haproxy => 'HAProxy', 'haproxy splice' => 'HAProxy, splice', 'nginx large' => 'nginx, large buffers',
+	relay => 'bare relay', 'relay splice' => 'bare relay, splice');
 
 sub text { my ($t) = @_; $t =~ s/&/&amp;/g; $t =~ s/</&lt;/g; return $t }
 
-# Bars of each scenario, in parts of the best peer's; the goal is a line across loadbalancer's.
+my %unit = (bytes => 'bytes per idle kept connection', p99 => 'us, which 99 % of requests stay below',
+	cpu_us => 'us of processor time per request');
+
+# Bars of each scenario; the goal is an upright line across loadbalancer's.
 sub svg {
 	my ($file, $result, $versions) = @_;
-	my @panels = grep { $_ !~ /^(servers|workers|mixed|half|near)/ } ordered($result);
+	my @goals = goals($result);
 	my ($left, $wide, $bar, $y) = (250, 520, 15, 70);
 	my $out = '';
-	for my $key (@panels) {
+	for my $key (ordered($result)) {
 		my $s = $result->{$key};
-		my $what = $key eq 'memory' ? 'bytes' : 'cpu_us';
+		my $what = $key eq 'memory' ? 'bytes' : $key =~ /^(half|near|mixed)/ ? 'p99' : 'cpu_us';
 		my %v = map { $_ => med($s, $_, $what) // 0 } @{$s->{names}};
 		my ($most) = sort { $b <=> $a } values %v;
 		next unless $most && $most > 0;
-		my $unit = $key eq 'memory' ? 'bytes per idle connection' : 'us of processor time per request';
+		my $unit = $unit{$what};
 		$out .= sprintf qq{<text x="10" y="%d" class="t">%s</text><text x="%d" y="%d" class="u">%s</text>\n}, $y, text($s->{title}),
 		    $left, $y, text($unit);
 		$y += 7;
 		for my $name (@{$s->{names}}) {
 			my $w = $v{$name} > 0 ? $v{$name} / $most * $wide : 0;
-			$out .= sprintf qq{<text x="%d" y="%d" class="n">%s</text><rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>} .
-			    qq{<text x="%.1f" y="%d" class="v">%.*f</text>\n}, $left - 8, $y + $bar - 3, text($called{$name} // $name), $left, $y, $w,
-			    $bar - 2, $colour{$name} // '#666', $left + $w + 5, $y + $bar - 3, $v{$name} < 100 ? 1 : 0, $v{$name};
-			if ($name eq 'lb') {
-				for my $g (grep { $_->{scenario} eq $key } goals($result)) {
-					my $limit = $g->{ratio} ? $g->{got} / $g->{ratio} * ($g->{goal} =~ /([\d.]+) of/ ? $1 : 1) : 200;
-					next if $limit > $most;
-					$out .= sprintf qq{<path d="M%.1f %dv%d" class="%s"><title>goal: %s</title></path>\n}, $left + $limit / $most * $wide,
-					    $y - 2, $bar + 2, $g->{ok} ? 'met' : 'not', text($g->{goal});
-				}
+			my @mine = $name ne 'lb' ? () : grep { $_->{scenario} eq $key && $_->{limit} <= $most } @goals;
+			my $text = $left + $w + 5;
+			my ($program, $count) = $name =~ /^(.*?)( \d+)?$/;
+			for (@mine) {	# the figure stands clear of the goal
+				my $x = $left + $_->{limit} / $most * $wide;
+				$text = $x + 5 if $x > $text - 5 && $x < $text + 35;
 			}
+			$out .= sprintf qq{<text x="%d" y="%d" class="n">%s</text><rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>} .
+			    qq{<text x="%.1f" y="%d" class="v">%.*f</text>\n}, $left - 8, $y + $bar - 3, text(($called{$program} // $program) . ($count // '')), $left, $y, $w,
+			    $bar - 2, $colour{$program} // '#666', $text, $y + $bar - 3, $v{$name} < 100 ? 1 : 0, $v{$name};
+			$out .= sprintf qq{<path d="M%.1f %dv%d" class="%s"><title>goal: %s</title></path>\n},
+			    $left + $_->{limit} / $most * $wide, $y - 2, $bar + 2, $_->{ok} ? 'met' : 'not', text($_->{goal}) for @mine;
 			$y += $bar;
 		}
 		$y += 25;
@@ -161,7 +167,7 @@ sub svg {
 	    qq{<style>.t{font-size:13px;font-weight:bold}.u{font-size:11px;fill:#666}.n{font-size:12px;text-anchor:end}.v{font-size:11px;fill:#333}} .
 	    qq{.met{stroke:#0a0;stroke-width:2}.not{stroke:#d00;stroke-width:2}</style>\n<rect width="860" height="%d" fill="#fff"/>\n} .
 	    qq{<text x="10" y="25" font-size="16" font-weight="bold">What a balancer costs: shorter is better</text>\n} .
-	    qq{<text x="10" y="43" class="u">loadbalancer %s, nginx %s, HAProxy %s, %s; the upright line is the goal</text>\n%s</svg>\n},
+	    qq{<text x="10" y="43" class="u">loadbalancer %s, nginx %s, HAProxy %s, %s; green and red lines: goals met and missed</text>\n%s</svg>\n},
 	    $height, $height, $height, @$versions{qw(lb nginx haproxy)}, strftime('%Y-%m-%d', localtime), $out;
 	close $f or die "$file: $!\n";
 }
