@@ -5,6 +5,8 @@
 #ifndef WORKER_FIELDS_H
 #define WORKER_FIELDS_H
 
+#include <stdalign.h>
+
 #include "http/forward.h"
 #include "worker/exchange.h"
 
@@ -14,7 +16,8 @@
 
 /* Of a request, kept for its answer: see exchange.notes. */
 struct fields_notes {
-	uint8_t id_size, host_size;
+	alignas(void *) uint8_t id_size;	/* slabs put a pointer where an object was */
+	uint8_t host_size;
 	char id[FIELDS_ID_MAX];
 	char host[FIELDS_HOST_MAX];
 };

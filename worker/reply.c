@@ -37,7 +37,8 @@ static void put(struct session *s, unsigned status, struct http_text fields, con
 	size_t size = body ? body->size : strlen(text), n;
 
 	put_date(&o);
-	http_out_put(&o, fields.at, fields.size);
+	if (fields.size)
+		http_out_put(&o, fields.at, fields.size);
 	if (body) {
 		HTTP_OUT_PUT(&o, "Content-Type: ");
 		http_out_put(&o, body->type, strlen(body->type));
