@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "health/outlier.h"
 #include "health/round.h"
 #include "os/log.h"
 #include "os/loop.h"
@@ -87,6 +88,8 @@ _Noreturn void health_main(const struct health_start *s)
 {
 	start(s);
 	round_start(&rounds);
+	if (outlier_start(&loop, s->conf, s->table) < 0)
+		log_fatal("no memory for the servers' figures");
 	for (;;)
 		if (loop_turn(&loop, UINT64_MAX) < 0)
 			log_fatal("waiting for events failed: %s", strerror(errno));

@@ -84,6 +84,14 @@ enum shm_outcome {
 	SHM_OUT_COUNT
 };
 
+/* Why a server that is up was taken out all the same: balance/eject.h. table_eject_text() has words for people. */
+enum shm_eject {
+	SHM_EJECT_NOT = 0,
+	SHM_EJECT_ROW,		/* requests failed one after the other */
+	SHM_EJECT_RATE,		/* more of its requests fail than of the others' */
+	SHM_EJECT_SLOW,		/* it answers much later than the others */
+};
+
 /* Administrative state. */
 enum shm_admin {
 	SHM_READY = 0,
@@ -218,7 +226,8 @@ struct shm_health {
 	_Atomic uint64_t join;		/* added to the dispatched total by round-robin: a server that
 					 * comes back joins at its peers' level instead of far behind */
 	_Atomic uint64_t since_ns;	/* CLOCK_MONOTONIC of the last change of verdict */
-	_Atomic uint64_t up_since_ns;	/* of the last change to up; 0: never */
+	_Atomic uint64_t up_since_ns;	/* of the last change to up, or return from being ejected; 0: never */
+	_Atomic uint64_t ejected_until_ns;	/* 0: it is not. As long as it is not 0, the server gets nothing new */
 
 	alignas(SHM_LINE) _Atomic uint32_t outcome;	/* enum shm_outcome of the last probe or finding */
 	_Atomic uint32_t status;	/* HTTP status of the last probe; 0: none */
@@ -229,6 +238,8 @@ struct shm_health {
 	_Atomic uint64_t probes;	/* finished, ever */
 	_Atomic uint64_t probes_failed;
 	_Atomic uint64_t down_ns;	/* time spent down before since_ns, for availability */
+	_Atomic uint32_t eject_reason;	/* enum shm_eject, of the last time */
+	_Atomic uint32_t ejections;	/* times it was taken out, ever */
 
 	/* The address to connect to. addr_seq is odd while it is being written (release); readers copy
 	 * and compare as table_address() does. addr_size 0: the name has not resolved. */

@@ -91,6 +91,7 @@ struct conf_pool {
 	unsigned retry_budget;		/* per cent of requests; UINT_MAX: no limit, as with the command line; 20 in a file */
 	unsigned queue;			/* requests that may wait while all servers are at maxconn; 1000 */
 	uint64_t queue_timeout_ns;	/* and how long; 5 s */
+	bool eject;			/* take out servers that requests find wanting; false */
 	enum conf_proxy send_proxy;	/* off, V1, V2: the header that connections to servers begin with; off */
 	uint64_t connect_timeout_ns;	/* 5 s with the command line, 3 s in a file */
 	uint64_t answer_timeout_ns;	/* request sent to first byte of the answer; 5 s with the command line, 60 s in a file */

@@ -102,6 +102,7 @@ const struct words_entry words_pool[] = {
 	{ "retry-budget", WORDS_PERCENT, AT(conf_pool, retry_budget), 0, 1000, "unlimited", UINT32_MAX, NULL, NULL },
 	UINT("queue", conf_pool, queue, 0, 1000000),
 	TIME("queue-timeout", conf_pool, queue_timeout_ns, CONF_MS, HOUR),
+	ONE_OF("eject", WORDS_BOOL, conf_pool, eject, words_off_on),
 	ONE_OF("send-proxy", WORDS_ENUM, conf_pool, send_proxy, words_send_proxy),
 	TIME("connect-timeout", conf_pool, connect_timeout_ns, CONF_MS, DAY),
 	TIME("answer-timeout", conf_pool, answer_timeout_ns, CONF_MS, DAY),

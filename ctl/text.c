@@ -101,6 +101,8 @@ char *text_why(char *buf, size_t room, const struct view_server *s)
 		snprintf(buf, room, "%s%s", outcome, s->in_a_row ? "; probes are good again, not yet often enough" : "");
 	else if (s->verdict == SHM_UNKNOWN)
 		snprintf(buf, room, "not probed yet");
+	else if (s->eject_reason)
+		snprintf(buf, room, "%s", table_eject_text(s->eject_reason));
 	else if (s->weight == 0)
 		snprintf(buf, room, "weight 0: gets nothing new");
 	else if (s->in_a_row)

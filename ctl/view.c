@@ -193,6 +193,7 @@ static void view_take_health(struct view_server *s, const struct table *t)
 	socklen_t size;
 
 	s->verdict = view_get32(&h->verdict);
+	s->eject_reason = view_get(&h->ejected_until_ns) ? view_get32(&h->eject_reason) : SHM_EJECT_NOT;
 	s->outcome = view_get32(&h->outcome);
 	s->status = view_get32(&h->status);
 	s->in_a_row = view_get32(&h->in_a_row);
@@ -469,6 +470,8 @@ const char *view_state(const struct view_server *s)
 		return "maint";
 	if (s->admin == SHM_DRAIN)
 		return "drain";
+	if (s->verdict == SHM_UP && s->eject_reason)
+		return "ejected";
 	return table_verdict_text(s->verdict);
 }
 

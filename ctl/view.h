@@ -32,6 +32,7 @@ struct view_server {
 	uint32_t weight, weight_conf, weight_set, admin, maxconn, backup;
 	uint64_t added_ns, admin_ns;
 	uint32_t verdict, outcome, status, in_a_row, down_outcome;
+	uint32_t eject_reason;		/* enum shm_eject; 0: it is not taken out now */
 	uint64_t since_ns, probed_ns, probe_latency_ns, probes, probes_failed, down_ns, entries, errors_reported;
 	char address[SOCK_TEXT_MAX];	/* empty: its name has not resolved */
 	uint64_t inflight, dispatched, passive;

@@ -102,6 +102,18 @@ void publish_row(struct table *t, uint32_t row, const struct publish_news *n)
 	atomic_store_explicit(&h->gen, get32(&h->gen) + 1, memory_order_release);
 }
 
+void publish_eject(struct table *t, uint32_t row, uint64_t until_ns, uint32_t reason, uint64_t now_ns)
+{
+	struct shm_health *h = &t->health[row];
+
+	if (until_ns) {
+		set32(&h->eject_reason, reason);
+		set32(&h->ejections, get32(&h->ejections) + 1);
+	} else
+		set(&h->up_since_ns, now_ns);
+	set(&h->ejected_until_ns, until_ns);
+}
+
 uint64_t publish_turns(const struct table *t, uint32_t row)
 {
 	/* wraps on purpose: join may stand for a negative number */

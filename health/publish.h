@@ -32,6 +32,9 @@ struct publish_news {
 /* Everything first, the row's generation last. */
 void publish_row(struct table *t, uint32_t row, const struct publish_news *n);
 
+/* The server is taken out until then; 0: it is taken back, and starts slowly as one that has just come up. */
+void publish_eject(struct table *t, uint32_t row, uint64_t until_ns, uint32_t reason, uint64_t now_ns);
+
 /* Turns that round-robin sees: dispatched plus join. */
 uint64_t publish_turns(const struct table *t, uint32_t row);
 /*

@@ -465,3 +465,15 @@ const char *table_verdict_text(uint32_t verdict)
 {
 	return verdict == SHM_UP ? "up" : verdict == SHM_DOWN ? "down" : "unknown";
 }
+
+const char *table_eject_text(uint32_t reason)
+{
+	static const char *const text[] = {
+		[SHM_EJECT_NOT] = "not ejected",
+		[SHM_EJECT_ROW] = "requests fail one after the other",
+		[SHM_EJECT_RATE] = "more of its requests fail than of the others'",
+		[SHM_EJECT_SLOW] = "answers much later than the others",
+	};
+
+	return reason < sizeof text / sizeof *text ? text[reason] : "unknown";
+}

@@ -117,6 +117,7 @@ unsigned table_latency_bucket(uint64_t ns);
 /* Words for people. */
 const char *table_outcome_text(uint32_t outcome);
 const char *table_verdict_text(uint32_t verdict);
+const char *table_eject_text(uint32_t reason);
 
 /* The single writer's increment: no locked instruction, others only read. */
 static inline void table_add(_Atomic uint64_t *word, uint64_t n)

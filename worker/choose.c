@@ -98,6 +98,7 @@ bool choose_usable(const struct server *s)
 {
 	return atomic_load_explicit(&s->health->verdict, memory_order_relaxed) == SHM_UP &&
 	    (!s->down || atomic_load_explicit(&s->health->gen, memory_order_acquire) != s->down_gen) &&
+	    atomic_load_explicit(&s->health->ejected_until_ns, memory_order_relaxed) == 0 &&
 	    atomic_load_explicit(&s->row->admin, memory_order_relaxed) == SHM_READY &&
 	    atomic_load_explicit(&s->row->weight, memory_order_relaxed) > 0;
 }
