@@ -283,7 +283,8 @@ static int prepare(struct conf *conf)
 	}
 	if (control_open(&sup, conf, err, sizeof(err)) < 0) {
 		log_error("%s", err);
-		goto fail;
+		if (given < 0)	/* who has taken over serves without, rather than not at all */
+			goto fail;
 	}
 	if (given >= 0) {
 		if (succession_log(&sup, conf->log) < 0)

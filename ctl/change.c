@@ -1,15 +1,14 @@
 /* Commands that change something. */
 #include "ctl/change.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "ctl/ask.h"
+#include "ctl/find.h"
 #include "ctl/text.h"
 
 #define CHANGE_TIMEOUT_NS	UINT64_C(10000000000)
@@ -70,8 +69,7 @@ static enum lbctl_exit change_ask(const struct table *t, const struct lbctl_opti
 			"give it one\n");
 		return LBCTL_CONTROL;
 	}
-	/* The table's name has the pid: "/loadbalancer.PID". */
-	return ask(path, o->socket ? 0 : (pid_t)atoi(strrchr(t->name, '.') + 1), request, change_timeout(o, usual_ns), text);
+	return ask(path, o->socket ? 0 : (pid_t)find_supervisor(t), request, change_timeout(o, usual_ns), text);
 }
 
 /* The supervisor's words: what was done to stdout, what was refused to stderr. */
@@ -191,7 +189,6 @@ static enum lbctl_exit change_check(const struct table *t, const struct lbctl_op
 
 static enum lbctl_exit change_stop(const struct table *t, const struct lbctl_options *o)
 {
-	pid_t pid = (pid_t)atomic_load_explicit(&t->inst->supervisor_pid, memory_order_relaxed);
 	uint64_t end_ns = change_clock_ns() + change_timeout(o, CHANGE_LONG_NS);
 	char *text = NULL;
 	enum lbctl_exit result = change_ask(t, o, "stop", CHANGE_TIMEOUT_NS, &text);
@@ -200,18 +197,8 @@ static enum lbctl_exit change_stop(const struct table *t, const struct lbctl_opt
 	free(text);
 	if (result != LBCTL_OK)
 		return result;
-	/* Without the right to signal it one can still see that it is there: EPERM. A zombie has ended. */
-	for (;;) {
-		struct view v;
-		bool there;
-
-		memset(&v, 0, sizeof(v));
-		if (view_take(&v, t, false) < 0)
-			return LBCTL_TABLE;
-		there = v.supervisor_state && v.supervisor_state != 'Z' && (kill(pid, 0) == 0 || errno == EPERM);
-		view_free(&v);
-		if (!there)
-			break;
+	/* A zombie, which has no name any more, has ended. */
+	while (find_supervisor(t)) {
 		if (change_clock_ns() >= end_ns) {
 			fprintf(stderr, "lbctl: it has not ended yet\n");
 			return LBCTL_FAILED;

@@ -12,5 +12,9 @@
  * of the only one that runs. Returns one of enum lbctl_exit, after a message on `err` unless LBCTL_OK.
  */
 enum lbctl_exit find_table(struct table *t, const char *wanted, FILE *err);
+/* The pid of the supervisor of a table that find_table() has found; 0: there is none any more. */
+long find_supervisor(const struct table *t);
+/* For who has seen no supervisor for so long: whether that is the end, and not the moment before an heir takes over. */
+bool find_is_over(const struct table *t, uint64_t gone_ns);
 
 #endif

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "conf/near.h"
+#include "ctl/find.h"
 #include "ctl/show.h"
 
 #define TOP_INTERVAL_NS	UINT64_C(1000000000)
@@ -266,6 +267,7 @@ enum lbctl_exit top_command(const struct table *t, const struct lbctl_options *o
 	bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 	struct top p = { .t = t, .signals = -1, .style = { .lately = true } };
 	enum lbctl_exit result = LBCTL_OK;
+	uint64_t seen_ns = top_clock_ns();	/* the supervisor, last */
 	unsigned drawn = 0;
 
 	if (top_sort(&p.style.sort, o->sort) < 0)
@@ -290,7 +292,9 @@ enum lbctl_exit top_command(const struct table *t, const struct lbctl_options *o
 		if (ferror(stdout) || (o->count && ++drawn >= o->count))
 			break;
 		drawn += !o->count;
-		if (!p.look[p.now].supervisor_state) {
+		if (p.look[p.now].supervisor_state) {
+			seen_ns = p.look[p.now].now_ns;
+		} else if (find_is_over(t, p.look[p.now].now_ns - seen_ns)) {
 			result = LBCTL_NONE;
 			break;
 		}

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "ctl/find.h"
 #include "ctl/json.h"
 #include "ctl/text.h"
 
@@ -150,6 +151,10 @@ static void watch_instance(struct watch *w, const struct view *before)
 		snprintf(text, sizeof(text), "generation %u serves", v->generation);
 		watch_tell(w, "reload", "configuration", text);
 	}
+	if (v->supervisor_pid != before->supervisor_pid) {
+		snprintf(text, sizeof(text), "pid %u has taken over from pid %u", v->supervisor_pid, before->supervisor_pid);
+		watch_tell(w, "supervisor", "supervisor", text);
+	}
 	if (stopped != was_stopped)
 		watch_tell(w, "supervisor", "supervisor", stopped ? "stopped (SIGSTOP)" : "goes on");
 }
@@ -162,11 +167,13 @@ enum lbctl_exit watch_command(const struct table *t, const struct lbctl_options 
 	struct watch w = { .o = o, .v = &look[0] };
 	char full[VIEW_FULL_MAX], text[512], why[256];
 	enum lbctl_exit result = LBCTL_OK;
+	uint64_t seen_ns = 0;	/* the supervisor, last */
 	unsigned now = 0;
 
 	memset(look, 0, sizeof(look));
 	if (view_take(&look[0], t, false) < 0)
 		goto no_memory;
+	seen_ns = look[0].now_ns;
 	/* What is wrong already: the state that changes start from. */
 	if (!o->json) {
 		for (unsigned i = 0; i < look[0].nservers; i++) {
@@ -186,7 +193,9 @@ enum lbctl_exit watch_command(const struct table *t, const struct lbctl_options 
 		w.v = &look[now];
 		if (view_take(&look[now], t, false) < 0)
 			goto no_memory;
-		if (!look[now].supervisor_state || look[now].supervisor_state == 'Z') {
+		if (look[now].supervisor_state && look[now].supervisor_state != 'Z') {
+			seen_ns = look[now].now_ns;
+		} else if (find_is_over(t, look[now].now_ns - seen_ns)) {
 			watch_tell(&w, "instance", "supervisor", "ended");
 			result = LBCTL_NONE;
 			break;

@@ -371,6 +371,7 @@ int control_open(struct supervisor *s, const struct conf *conf, char *err, size_
 	return 0;
 fail:
 	snprintf(err, size, "control socket %s: %s", conf->control, strerror(errno));
+	control_close(s);
 	return -1;
 }
 

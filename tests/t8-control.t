@@ -22,6 +22,7 @@ conf() {
 workers 2
 control $SOCKET
 pid $TMP/pid
+heir off
 pool app {
 	balance round-robin
 	check http /healthcheck every 200ms
@@ -231,6 +232,35 @@ run_lb -c <(conf)
 like "$STATUS|$ERR" '^1\|.*control socket .*Address already in use' "a file that is no socket is left alone"
 is "$(< "$SOCKET")" keep "untouched"
 rm "$SOCKET"
+
+# --- an heir takes over: another pid, the same instance, the same socket ---
+start_conf < <(conf | sed 's/^heir off/heir on/')
+heir() { _children 'loadbalancer: heir' "$1"; }
+if wait_for 5 eval '[ -n "$(heir "$LB_PID")" ]'; then
+	ctl drain app1
+	"$LBCTL" -i "$LB_PID" --interval 20ms watch >"$TMP/watch" 2>&1 &
+	WATCH=$!
+	wait_for 5 grep -q '^watching' "$TMP/watch"
+	kill -KILL "$LB_PID"
+	wait "$LB_PID" 2>/dev/null
+	ok "watch sees an heir take over" wait_for 10 grep -q 'has taken over from pid' "$TMP/watch"
+	first=$LB_PID
+	LB_PID=$(sed -n 's/.*: pid \([0-9]*\) has taken over.*/\1/p' "$TMP/watch")
+	LB_PIDS+=("$LB_PID")
+	back() { ctl log level && [ "$OUT" = info ]; }
+	ok "which is the same instance, with a socket" wait_for 10 back
+	is "$(json '$s->{app1}{state}')" drain "and what was set by hand"
+	is "$("$LBCTL" -i "$first" --socket "$SOCKET" log level)" info "the first pid is still its name"
+	settled() { [ "$(json '$j->{instance}{generation}')" -ge 2 ] && [ -n "$(heir "$LB_PID")" ]; }
+	wait_for 10 settled
+	ctl stop
+	is "$STATUS" 0 "it stops"
+	wait $WATCH
+	is "$?" 3 "and watch ends"
+else
+	stop_lb
+	skip "no heir here"
+fi
 
 # --- without one ---
 start_conf < <(conf | grep -v ^control)
