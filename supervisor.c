@@ -412,9 +412,9 @@ int main(int argc, char **argv)
 	struct conf *conf;
 	int status;
 
+	given = inherit_given();
 	proc_title_init(argc, argv);
 	upgrade_init(argv);
-	given = inherit_given();
 	if (conf_options(&sup.options, argc, argv, stderr) < 0)
 		return EXIT_USAGE;
 	if (sup.options.help) {
