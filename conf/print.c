@@ -33,6 +33,7 @@ static void print_value(FILE *out, const struct words_entry *e, const void *obje
 {
 	const void *field = (const char *)object + e->offset;
 	char text[VALUE_TEXT_MAX];
+	const char *word;
 	uint64_t v = 0;
 
 	switch (e->type) {
@@ -59,7 +60,8 @@ static void print_value(FILE *out, const struct words_entry *e, const void *obje
 	case WORDS_NAME:
 	case WORDS_PATH:
 	case WORDS_LOG:
-		print_word(out, *(const char *const *)field ? *(const char *const *)field : e->special);
+		word = *(const char *const *)field;
+		print_word(out, word ? word : e->special ? e->special : "");
 		return;
 	case WORDS_FLAG:
 	case WORDS_OWN:
@@ -201,12 +203,12 @@ static void print_edits(FILE *out, const char *directive, const struct conf_edit
 	}
 }
 
-static void print_trust(FILE *out, const struct conf_trust *t)
+static void print_trust(FILE *out, const char *word, const struct conf_trust *t)
 {
 	char address[INET6_ADDRSTRLEN];
 	unsigned i;
 
-	fprintf(out, "\ttrusted-proxies%s", !t->listed ? " all" : t->nnets == 0 && !t->unix_sockets ? " none" : "");
+	fprintf(out, "\t%s%s", word, !t->listed ? " all" : t->nnets == 0 && !t->unix_sockets ? " none" : "");
 	for (i = 0; i < t->nnets; i++)
 		if (inet_ntop(t->net[i].family, t->net[i].addr, address, sizeof(address)))
 			fprintf(out, " %s/%u", address, t->net[i].bits);
@@ -279,7 +281,9 @@ static void print_listener(FILE *out, const struct conf *c, const struct conf_li
 	for (i = 0; i < l->nsnis; i++)
 		fprintf(out, "\troute sni %s to %s\n", l->sni[i].name, c->pool[l->sni[i].pool].name);
 	if (l->mode == CONF_MODE_HTTP)
-		print_trust(out, &l->http.trust);
+		print_trust(out, words_listen[WORDS_LISTEN_TRUSTED].name, &l->http.trust);
+	if (l->accept_proxy != CONF_PROXY_OFF)
+		print_trust(out, words_listen[WORDS_LISTEN_PROXY_FROM].name, &l->proxy_from);
 	print_edits(out, "request-field", &l->http.request);
 	print_edits(out, "response-field", &l->http.response);
 	print_errors(out, "\t", &l->http.errors);

@@ -244,7 +244,7 @@ struct http_text fields_called(const struct session *s, char out[static FIELDS_C
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	struct http_out o = { .at = out, .end = out + FIELDS_CALLED_MAX };
-	struct sockaddr_storage ss;
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
 	socklen_t size = sizeof ss;
 	char text[INET6_ADDRSTRLEN];
 	uint8_t to[16];

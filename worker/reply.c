@@ -14,13 +14,14 @@
 
 static const struct http_text none;
 
-/* RFC 9110 6.6.1; but what the seed's command line says is to the byte what it always was. */
+/* RFC 9110 6.6.1 */
 static void put_date(struct http_out *o)
 {
-	struct http_text date = date_now();
+	struct http_text date;
 
-	if (worker.conf->seed)
+	if (!date_wanted())
 		return;
+	date = date_now();
 	HTTP_OUT_PUT(o, "Date: ");
 	http_out_put(o, date.at, date.size);
 	HTTP_OUT_PUT(o, "\r\n");
@@ -165,7 +166,7 @@ size_t reply_location(char *out, size_t room, const struct conf_route *r, const 
 		}
 	}
 	/* "//host/" is another place: what came must not make one of "/". */
-	if (!o.full && out[0] == '/') {
+	if (!o.full && o.at > out && out[0] == '/') {
 		size_t slashes = 1, n = (size_t)(o.at - out);
 
 		while (slashes < n && out[slashes] == '/')

@@ -191,8 +191,11 @@ static size_t read_as(char *out, struct http_text path, unsigned how)
 	for (size_t i = 0; i < path.size; i++) {
 		char c = path.at[i];
 
-		if (how & DECODE && c == '%' && path.size - i > 2 && hex(path.at[i + 1]) >= 0 && hex(path.at[i + 2]) >= 0) {
-			c = (char)(hex(path.at[i + 1]) << 4 | hex(path.at[i + 2]));
+		int high = how & DECODE && c == '%' && path.size - i > 2 ? hex(path.at[i + 1]) : -1;
+		int low = high >= 0 ? hex(path.at[i + 2]) : -1;
+
+		if (high >= 0 && low >= 0) {
+			c = (char)(high * 16 + low);
 			i += 2;
 			if (c == '\\')
 				c = '/';
