@@ -87,7 +87,10 @@ static void sizes(void)
 		if (d * d <= size)
 			ok(0, "prime: %u", size);
 	}
-	ok(maglev_build(NULL, NULL, 0)->place[0] == MAGLEV_NOBODY, "no servers, nobody");
+	struct maglev *none = maglev_build(NULL, NULL, 0);
+
+	ok(none->place[0] == MAGLEV_NOBODY, "no servers, nobody");
+	maglev_free(none);
 }
 
 static void weights(void)
