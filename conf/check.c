@@ -94,6 +94,9 @@ void check_listener(struct parse *p, struct conf_listener *l)
 	if (l->mode == CONF_MODE_TCP)
 		check_http_only(p);
 	parse_sni_check(p, l);
+	if (p->said[WORDS_LISTEN_PROXY_FROM] && l->accept_proxy == CONF_PROXY_OFF)
+		diag_at(&p->diag, p->said[WORDS_LISTEN_PROXY_FROM], 1,
+		    "proxy-from, and no PROXY headers are accepted; expected accept-proxy v1, v2 or any as well");
 	check_routes(p, l);
 	check_http(p, l);
 }

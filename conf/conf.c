@@ -127,6 +127,7 @@ static void conf_free_listener(struct conf_listener *l)
 	parse_fields_free_edits(&l->http.response);
 	parse_fields_free_errors(&l->http.errors);
 	free(l->http.trust.net);
+	free(l->proxy_from.net);
 	free(l->http.via);
 	free(l->bind);
 	free(l->route);

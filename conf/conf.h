@@ -138,6 +138,7 @@ struct conf_listener {
 	uint64_t max_body;		/* of a request; UINT64_MAX: no limit */
 	size_t max_head;		/* of a request; 15 KiB: 16 less room for what is added; range 1k..16k */
 	enum conf_proxy accept_proxy;	/* a PROXY header comes first, of this version, or the connection is closed; off */
+	struct conf_trust proxy_from;	/* who may connect to a listener that accepts PROXY headers; all */
 	struct conf_sni *sni;		/* the first that matches is taken */
 	unsigned nsnis;
 	bool sni_required;		/* mode tcp: what has no ClientHello with a name is closed, not given to `pool`; false */

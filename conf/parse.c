@@ -361,6 +361,8 @@ static void parse_listen_directive(struct parse *p, int n)
 		    n == WORDS_LISTEN_REQUEST_FIELD);
 	else if (n == WORDS_LISTEN_TRUSTED)
 		parse_fields_trust(p, &l->http.trust);
+	else if (n == WORDS_LISTEN_PROXY_FROM)
+		parse_fields_trust(p, &l->proxy_from);
 	else if (n == WORDS_LISTEN_ERROR_FILE)
 		parse_fields_error(p, &l->http.errors);
 	else

@@ -123,6 +123,7 @@ const struct words_entry words_listen[] = {
 	[WORDS_LISTEN_ERROR_FILE] = OWN("error-file", "error-file STATUS FILE"),
 	[WORDS_LISTEN_MAX_LINE] = { "max-request-line", WORDS_SIZE, AT(conf_listener, http.max_request_line), 64, 16 * KIB, NULL, 0,
 	    NULL, NULL },
+	[WORDS_LISTEN_PROXY_FROM] = OWN("proxy-from", "proxy-from all or networks"),
 	UINT("backlog", conf_listener, backlog, 1, 65535),
 	TIME("head-timeout", conf_listener, head_timeout_ns, CONF_MS, DAY),
 	TIME("body-timeout", conf_listener, body_timeout_ns, CONF_MS, DAY),

@@ -47,7 +47,7 @@ BACKEND_PIDS+=($!)
 disown
 wait_for 10 listening "$N1" || { cat "$TMP/nginx/out" "$TMP/nginx/error"; exit 1; }
 
-for name in V1 V2_PORT ANY OFF TCP TCP1 TCP2 HTTP1 HTTP2 SECOND; do new_port "$name"; done
+for name in V1 V2_PORT ANY OFF FROM TCP TCP1 TCP2 HTTP1 HTTP2 SECOND; do new_port "$name"; done
 conf() {
 	cat <<EOC
 workers 2
@@ -100,6 +100,12 @@ $(entry tcp1 "$TCP1" tcp any echo1)
 $(entry tcp2 "$TCP2" tcp off echo2)
 $(entry http1 "$HTTP1" http any nginx1)
 $(entry http2 "$HTTP2" http any nginx2)
+listen from {
+    bind 127.0.0.1:$FROM
+    accept-proxy any
+    proxy-from 127.0.0.2/31 fd00::/8
+    to app
+}
 listen unix {
     bind unix:$TMP/socket
     mode tcp
@@ -149,6 +155,13 @@ is "$(raw "${V2}\x21\x11\xff\xff" -t 2000 | wc -c)" 0 "one that is too long: clo
 PORT=$ANY
 is "$(raw "$V2_FROM$LAST" | told) $(raw "$V1_FROM$LAST" | told)" "192.0.2.9 192.0.2.9" "any: both versions"
 is "$(raw "$LAST" -t 2000 | wc -c)" 0 "but not none"
+
+PORT=$FROM
+req --haproxy-protocol --interface 127.0.0.3 /headers
+is "$CODE $(told <<<"$BODY")" "200 127.0.0.3" "proxy-from: one of these"
+req --haproxy-protocol --interface 127.0.0.4 /headers
+is "$CODE" 000 "and one of others"
+is "$(raw "$V1_FROM$LAST" -t 3000 | wc -c)" 0 "who is closed"
 
 PORT=$OFF
 like "$(raw "$V1_FROM$LAST")" '^HTTP/1.1 400 ' "where none is accepted it is a bad request"

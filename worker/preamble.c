@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "os/log.h"
+#include "worker/fields.h"
 #include "worker/upstream.h"
 
 _Static_assert((int)CONF_PROXY_V1 == (int)PROXY_HEADER_V1 && (int)CONF_PROXY_V2 == (int)PROXY_HEADER_V2 &&
@@ -155,7 +156,7 @@ enum preamble_result preamble_run(struct session *s, unsigned *pool)
 			if (r == PREAMBLE_OVER)
 				continue;
 		}
-		if (s->c.broken)
+		if (s->c.broken || (!s->headed && !fields_trusted(&s->listener->proxy_from, s->peer_family, s->peer)))
 			return PREAMBLE_CLOSE;
 		if (!s->c.rd) {
 			/* Nothing of it has come and we are to go: it comes to nobody, or to our successors. */

@@ -132,6 +132,12 @@ static bool same_route(const struct conf_route *a, const struct conf_route *b)
 	return same;
 }
 
+static bool same_trust(const struct conf_trust *a, const struct conf_trust *b)
+{
+	return a->listed == b->listed && a->unix_sockets == b->unix_sockets && a->nnets == b->nnets &&
+	    (!a->nnets || memcmp(a->net, b->net, a->nnets * sizeof(*a->net)) == 0);
+}
+
 static bool same_listener(const struct conf_listener *a, const struct conf_listener *b)
 {
 	bool same = same_text(a->name, b->name) && a->nbinds == b->nbinds && a->mode == b->mode && a->nroutes == b->nroutes &&
@@ -140,7 +146,7 @@ static bool same_listener(const struct conf_listener *a, const struct conf_liste
 	    a->send_timeout_ns == b->send_timeout_ns && a->linger_timeout_ns == b->linger_timeout_ns &&
 	    a->max_connections == b->max_connections && a->tunnel_timeout_ns == b->tunnel_timeout_ns &&
 	    a->max_body == b->max_body && a->max_head == b->max_head && a->splice == b->splice &&
-	    a->accept_proxy == b->accept_proxy && a->nsnis == b->nsnis && a->sni_required == b->sni_required &&
+	    a->accept_proxy == b->accept_proxy && same_trust(&a->proxy_from, &b->proxy_from) && a->nsnis == b->nsnis && a->sni_required == b->sni_required &&
 	    same_http(&a->http, &b->http);
 	unsigned i;
 
@@ -256,7 +262,7 @@ static const char everything[] =
     "workers 7\nuser u\ngroup \"g h\"\npid \"/run/l b.pid\"\nlog /var/log/lb\nmax-servers 9\nerror-status 500\n"
     "max-connections 5\ngrace-timeout 0s\ndrain-timeout 2m\nhang-timeout 1500ms\n"
     "listen first {\nbind *:80\nbind [::1]:81 optional\nbind unix:/run/x\nmode http\nbacklog 1\nhead-timeout 1ms\n"
-    "body-timeout 2ms\nidle-timeout 3ms\nsend-timeout 4ms\nlinger-timeout 5ms\nmax-connections 6\ntunnel-timeout 168h\nmax-body 10000\nmax-head 1k\nsplice off\naccept-proxy any\n"
+    "body-timeout 2ms\nidle-timeout 3ms\nsend-timeout 4ms\nlinger-timeout 5ms\nmax-connections 6\ntunnel-timeout 168h\nmax-body 10000\nmax-head 1k\nsplice off\naccept-proxy any\nproxy-from 10.0.0.0/8 fd00::/8 unix\n"
     "forwarded-for off\nto b\nroute host *.Example.ORG to a\nroute host www.example.net to b\nroute path /static/ to a\n"
     "route path \"/a{b\" to b\n}\n"
     "pool a {\nbalance round-robin\ncheck http /x?y=z timeout 3s every 4s or 100 requests rise 2 fall 3 down-every 1s\n"
@@ -310,6 +316,8 @@ static void test_everything(void)
 	ok(c->max_connections == 5 && l->max_connections == 6 && l->linger_timeout_ns == 5 * CONF_MS, "limits of connections");
 	ok(c->listener[1].mode == CONF_MODE_TCP && c->listener[1].pool == 1 && c->listener[1].max_body == UINT64_MAX, "the other listener");
 	l = &c->listener[1];
+	ok(c->listener[0].proxy_from.listed && c->listener[0].proxy_from.nnets == 2 && c->listener[0].proxy_from.unix_sockets &&
+	    !l->proxy_from.listed, "who may send them");
 	ok(c->listener[0].accept_proxy == CONF_PROXY_ANY && l->accept_proxy == CONF_PROXY_V1 && c->pool[0].send_proxy == CONF_PROXY_V2 &&
 	    c->pool[1].send_proxy == CONF_PROXY_OFF, "PROXY headers");
 	ok(c->pool[0].eject && !c->pool[1].eject, "outliers");
@@ -517,6 +525,8 @@ static const struct bad bads[] = {
 	    "F:7:10: \"5M\" is not a size; expected a size from 0 to 1048576g (bytes, or with k, m or g) or unlimited\n" },
 	{ POOL "listen l {\nbind *:80\nto p\naccept-proxy on\n}\n", "F:7:14: \"on\" is not known; expected off, v1, v2 or any\n" },
 	{ "pool p {\nserver a 1\neject 5\n}\n" LISTEN, "F:3:7: \"5\" is not known; expected off or on\n" },
+	{ POOL "listen l {\nbind *:80\nto p\nproxy-from 10.0.0.0/8\n}\n",
+	    "F:7:1: proxy-from, and no PROXY headers are accepted; expected accept-proxy v1, v2 or any as well\n" },
 	{ "pool p {\nserver a 1\nsend-proxy any\n}\n" LISTEN, "F:3:12: \"any\" is not known; expected off, v1 or v2\n" },
 	{ POOL "listen l {\nbind *:80\nto p\nno-sni refuse\n}\n",
 	    "F:7:1: \"no-sni refuse\" in mode http, which does not read TLS; expected mode tcp\n" },
