@@ -187,6 +187,36 @@ static enum lbctl_exit change_check(const struct table *t, const struct lbctl_op
 	return result;
 }
 
+/* The new program reloads when it has taken over: then another generation serves. */
+static enum lbctl_exit change_upgrade(const struct table *t, const struct lbctl_options *o)
+{
+	uint64_t end_ns = change_clock_ns() + change_timeout(o, CHANGE_LONG_NS);
+	uint32_t before = atomic_load_explicit(&t->inst->generation, memory_order_relaxed);
+	char *text = NULL;
+	enum lbctl_exit result = change_ask(t, o, "upgrade", CHANGE_LONG_NS, &text);
+
+	uint64_t seen_ns = change_clock_ns();	/* the supervisor, last */
+
+	change_say(result, text);
+	free(text);
+	if (result != LBCTL_OK)
+		return result;
+	while (atomic_load_explicit(&t->inst->generation, memory_order_relaxed) == before) {
+		uint64_t now = change_clock_ns();
+
+		/* For a moment after its exec it has not got its name yet. */
+		if (find_supervisor(t))
+			seen_ns = now;
+		if (now >= end_ns || (seen_ns != now && find_is_over(t, now - seen_ns))) {
+			fprintf(stderr, "lbctl: no new generation serves; the log says why\n");
+			return LBCTL_FAILED;
+		}
+		change_pause();
+	}
+	printf("generation %u serves\n", atomic_load_explicit(&t->inst->generation, memory_order_relaxed));
+	return LBCTL_OK;
+}
+
 static enum lbctl_exit change_stop(const struct table *t, const struct lbctl_options *o)
 {
 	uint64_t end_ns = change_clock_ns() + change_timeout(o, CHANGE_LONG_NS);
@@ -219,6 +249,8 @@ enum lbctl_exit change_command(const struct table *t, const char *command, const
 		return change_check(t, o);
 	if (strcmp(command, "stop") == 0)
 		return change_stop(t, o);
+	if (strcmp(command, "upgrade") == 0)
+		return change_upgrade(t, o);
 	result = change_ask(t, o, command, strcmp(command, "reload") == 0 ? CHANGE_LONG_NS : CHANGE_TIMEOUT_NS, &text);
 	change_say(result, text);
 	if (result == LBCTL_OK && drains && o->wait)

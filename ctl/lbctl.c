@@ -41,6 +41,7 @@ static const struct lbctl_word {
 	{ "weight", LBCTL_CHANGE, 2, 2, "SERVER 0..256 | default", "share of what comes" },
 	{ "check", LBCTL_CHANGE, 1, 64, "SERVER...", "probe now; status 1 when a probe fails" },
 	{ "reload", LBCTL_CHANGE, 0, 0, "", "read the configuration again; waits for the verdict" },
+	{ "upgrade", LBCTL_CHANGE, 0, 0, "", "go over to the program that is installed now" },
 	{ "config", LBCTL_CHANGE, 0, 0, "", "the configuration that serves, every default filled in" },
 	{ "log", LBCTL_CHANGE, 1, 2, "level [error | warn | info | debug]", "how much is logged" },
 	{ "stop", LBCTL_CHANGE, 0, 1, "[now]", "stop the instance; waits for its end" },

@@ -13,7 +13,7 @@ _lbctl_instances() {
 
 _lbctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i
-	local commands='show top watch metrics drain maint ready weight check reload config log stop'
+	local commands='show top watch metrics drain maint ready weight check reload upgrade config log stop'
 	local options='--instance --json --interval --count --sort --wait --timeout --socket --help --version'
 
 	COMPREPLY=()

@@ -14,6 +14,7 @@
 #include "ipc/match.h"
 #include "os/log.h"
 #include "supervisor/succession.h"
+#include "supervisor/upgrade.h"
 
 #define COMMAND_WORDS	72	/* of one request */
 #define COMMAND_WEIGHT_MAX 256
@@ -225,6 +226,20 @@ static enum command_result command_reload(struct command *c)
 	return COMMAND_WAITS;
 }
 
+static enum command_result command_upgrade(struct command *c)
+{
+	if (c->s->succession.stop != STOP_NOT) {
+		fputs("the instance is stopping\n", c->out);
+		return COMMAND_REFUSED;
+	}
+	log_info("control: upgrade (%s)", c->who);
+	upgrade_begin(c->s);
+	if (c->s->checking || c->s->upgrade)
+		return COMMAND_WAITS_UPGRADE;
+	fputs("the new program cannot be tried; the log says why\n", c->out);
+	return COMMAND_REFUSED;
+}
+
 static enum command_result command_config(struct command *c)
 {
 	conf_print(c->conf, c->out);
@@ -310,6 +325,7 @@ static const struct {
 	{ "weight", 3, 3, command_weight },
 	{ "check", 2, COMMAND_WORDS, command_check },
 	{ "reload", 1, 1, command_reload },
+	{ "upgrade", 1, 1, command_upgrade },
 	{ "config", 1, 1, command_config },
 	{ "log", 2, 3, command_log },
 	{ "stop", 1, 2, command_stop },

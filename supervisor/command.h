@@ -11,6 +11,7 @@ enum command_result {
 	COMMAND_DONE,
 	COMMAND_REFUSED,
 	COMMAND_WAITS,	/* a reload: the answer comes when succession.ended says so */
+	COMMAND_WAITS_UPGRADE,	/* when the new program has looked at the configuration: `checking` is 0 */
 };
 
 /* Does what `line` (which is overwritten) says and writes text for people to `out`. Never blocks. */

@@ -29,7 +29,8 @@ struct control_client {
 	struct loop_fd io;
 	struct timer deadline;
 	enum control_state state;
-	uint32_t ended;		/* waiting: for the reload that makes succession.ended reach this */
+	bool upgrade;		/* waiting: for the new program's word; if not, */
+	uint32_t ended;		/* for the reload that makes succession.ended reach this */
 	size_t got;
 	char in[CONTROL_REQUEST_MAX];
 	char *out;		/* answering: the answer; from open_memstream() */
@@ -143,9 +144,10 @@ static void control_request(struct control_client *c)
 		control_forget(c);
 		return;
 	}
-	if (result == COMMAND_WAITS) {
+	if (result == COMMAND_WAITS || result == COMMAND_WAITS_UPGRADE) {
 		free(text);
 		c->state = CONTROL_WAITING;
+		c->upgrade = result == COMMAND_WAITS_UPGRADE;
 		/* The one that is under way began before it was asked for. */
 		c->ended = c->s->succession.ended + 1 + (c->s->succession.phase != SUCCESSION_IDLE);
 		timer_cancel(&c->s->loop.wheel, &c->deadline);	/* a reload has bounds of its own */
@@ -387,6 +389,14 @@ void control_turn(struct supervisor *s)
 			continue;
 		if (u->stop != STOP_NOT) {
 			control_say(c, false, "the instance is stopping\n");
+		} else if (c->upgrade && s->checking) {
+			continue;
+		} else if (c->upgrade && s->upgrade) {
+			/* The exec that follows closes what is not answered. */
+			control_say(c, true, "the new program accepts the configuration and takes over\n");
+		} else if (c->upgrade) {
+			snprintf(text, sizeof(text), "refused, this program goes on:\n%s\n", u->verdict);
+			control_say(c, false, text);
 		} else if ((int32_t)(u->ended - c->ended) >= 0) {
 			size_t n = strlen(u->verdict);
 

@@ -120,6 +120,7 @@ void upgrade_checked(struct supervisor *s, int status)
 	upgrade.said = -1;
 	s->checking = 0;
 	text[n > 0 ? n : 0] = '\0';
+	snprintf(s->succession.verdict, sizeof(s->succession.verdict), "%s", text);
 	for (line = text; line && *line; line = next) {
 		next = strchr(line, '\n');
 		if (next)

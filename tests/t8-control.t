@@ -262,6 +262,27 @@ else
 	skip "no heir here"
 fi
 
+# --- another program ---
+cp "$LB" "$TMP/lb"
+LB_WAS=$LB LB=$TMP/lb
+start_conf < <(conf)
+ctl weight app1 5
+ctl upgrade
+said 0 $'the new program accepts the configuration and takes over\ngeneration 2 serves' "upgrade: waits until it serves"
+ok "with the same pid" kill -0 "$LB_PID"
+taken() { ctl log level && [ "$OUT" = info ]; }
+ok "and a control socket" wait_for 5 taken
+is "$(json '$s->{app1}{weight}')" 5 "what was set by hand is still there"
+printf '#!/bin/sh\necho not today >&2\nexit 1\n' >"$TMP/new"
+chmod 755 "$TMP/new"
+mv "$TMP/new" "$TMP/lb"
+ctl upgrade
+like "$STATUS|$ERR" '^1\|lbctl: refused, this program goes on:.*not today' "a program that does not want: refused, with its reason"
+req /
+is "$CODE" 200 "the old one serves"
+stop_lb
+LB=$LB_WAS
+
 # --- without one ---
 start_conf < <(conf | grep -v ^control)
 ctl drain app1

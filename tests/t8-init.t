@@ -55,6 +55,10 @@ like "$STATUS|$OUT" '^0\|.*generation 2 serves' "reload, by the control socket, 
 svc force-reload
 like "$STATUS|$OUT" '^0\|.*generation 3 serves' "force-reload"
 
+svc upgrade
+like "$STATUS|$OUT" '^0\|.*takes over.generation 4 serves' "upgrade"
+is "$(pid)" "$LB_PID" "the same pid"
+
 # --- a bad file ends nothing ---
 echo bogus >>"$TMP/lb.conf"
 for verb in configtest reload force-reload restart; do
@@ -64,7 +68,7 @@ done
 ok "the same instance serves" kill -0 "$LB_PID"
 req /
 is "$CODE" 200 "really"
-is "$(grep -c 'generation 4' "$TMP/lb.log")" 0 "it never heard of it"
+is "$(grep -c 'generation 5' "$TMP/lb.log")" 0 "it never heard of it"
 
 # --- restart; without the control socket a signal does it ---
 conf
