@@ -196,6 +196,7 @@ c 'refused: chunked in 1.0', req => req('POST / HTTP/1.0', 'Host: x', 'Transfer-
 c 'the same length twice is one or refused', req => req('POST /', 'Content-Length: 2', 'Content-Length: 2', "\nab"), status => 400;
 c 'a body beyond the limit', req => req('POST /', 'Content-Length: 101', "\n" . 'x' x 101), port => $ENV{SMALL}, status => 413;
 c 'a body at the limit', req => req('POST /', 'Content-Length: 100', "\n" . 'x' x 100), port => $ENV{SMALL}, sent => 'x' x 100;
+c 'chunks beyond the limit', req => req('POST /', 'Transfer-Encoding: chunked', "\n65\r\n" . 'x' x 101 . "\r\n"), port => $ENV{SMALL}, status => 413, n => qr/0|1/;
 c 'bad chunks: never a whole request at the server', req => req('POST /', 'Transfer-Encoding: chunked', "\n$_"), status => 400, n => qr/0|1/, hides => qr/smuggled/
     for "x\r\n", "\r\n", "-1\r\n\r\n", "1\r\nab\r\n0\r\n\r\n", "1\nx\r\n0\r\n\r\n", "1\r\nx\n0\r\n\r\n", "fffffffffffffffff\r\n", " 1\r\nx\r\n", "1 \r\nx\r\n0\r\n\r\n", "0x1\r\nx\r\n", "1\r\nx\r\n0\r\n: a\r\n\r\n";
 
@@ -254,6 +255,9 @@ c 'without a body it means nothing', req => req('GET /', $E), hides => qr/^Expec
 c 'in 1.0 it is ignored', req => req('POST / HTTP/1.0', 'Host: x', $E, $L2, "\nab"), closed => 1, sent => 'ab', hides => qr/^Expect/;
 c 'anything else', req => req('POST /', 'Expect: a', $L2, "\nab"), status => 417;
 c 'with a parameter', req => req('POST /', 'Expect: 100-continue;a=b', $L2, "\nab"), status => 417;
+
+c 'a body behind 100 that is none: still a final answer', req => [req('POST /', $E, 'Transfer-Encoding: chunked'), qr/100 Continue\r\n\r\n/, "x\r\n"], ans => { interim => ans('100 Continue'), bytes => '' }, status => 400, n => 1, gets => qr{^HTTP/1\.1 100 };
+c 'a server that ends behind an interim answer: still a final one', req => req('POST /', $L2, "\nab"), ans => { interim => ans('103 Early Hints'), bytes => '', end => 'close' }, status => 502, n => 1, closed => 0, heals => 1, gets => qr{^HTTP/1\.1 103 };
 
 section '9110 7.8 Upgrade';
 c 'a tunnel', req => [req('GET /', 'Connection: Upgrade', 'Upgrade: echo'), qr/101 .*\r\n\r\n/s], ans => ans('101 Switching Protocols', 'Connection: upgrade', 'Upgrade: echo'), status => 101, n => 1, sees => [qr/^Upgrade: echo\r/, qr/^Connection: upgrade\r/], gets => [qr/^Upgrade: echo\r/, qr/^Connection: upgrade\r/];

@@ -38,4 +38,23 @@ results < <(random_messages "$seed" "${LB_RANDOM_SECONDS:-8}" "${LB_RANDOM_COUNT
 wait_for 5 eval '[ "$(count_workers)" = 2 ]'
 is "$(count_workers)" 2 "both workers are there"
 ok "and none was replaced" eval '! grep -q "killed by signal" "$LB_LOG"'
+stop_lb
+
+new_port SERVER
+new_port PORT
+start_conf <<EOC
+workers 1
+pool app {
+    check none
+    retries 0
+    server s1 127.0.0.1:$SERVER
+}
+listen web {
+    bind 127.0.0.1:$PORT
+    to app
+}
+EOC
+random_answers() { perl -I"$TESTDIR/tools" "$TESTDIR/tools/strict_answers.pl" "$@"; }
+results < <(random_answers "$seed" "${LB_RANDOM_SECONDS:-6}" "${LB_RANDOM_COUNT:-1000000}" "$SERVER" "$PORT")
+ok "no worker was replaced" eval '! grep -q "killed by signal" "$LB_LOG"'
 finish

@@ -125,7 +125,7 @@ static enum exchange_result forward_head(struct exchange *x)
 
 	if (!out_ready(s))
 		return exchange_refuse(x, 502);
-	if (!worker.conf->seed && !(h->seen & HTTP_BIT(HTTP_F_DATE)))
+	if (date_wanted() && !(h->seen & HTTP_BIT(HTTP_F_DATE)))
 		edit.date = date_now();
 	fields_response(x, h, u->in->data + u->in->at, &edit, &room);
 	size_t n = http_forward_response(s->out->data + s->out->end, buf_room(s->out), h, u->in->data + u->in->at, &edit);

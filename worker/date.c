@@ -5,8 +5,6 @@
 
 #include <time.h>
 
-#include "worker/state.h"
-
 struct http_text date_now(void)
 {
 	static char text[HTTP_DATE_SIZE];

@@ -84,7 +84,8 @@ enum exchange_result exchange_refuse(struct exchange *x, unsigned status)
 
 	if (x->answered)
 		return answer_cut(x);
-	bool silent = x->interim || tcp;
+	/* Behind an interim answer a final one is in order, but not into the middle of it. */
+	bool silent = tcp || buf_size(s->out) > 0;
 	exchange_end(x, false);
 	if (silent)
 		return EXCHANGE_CLOSE;

@@ -23,6 +23,7 @@
 #	after	bytes that the server sends when its answer has been taken: the balancer must close that connection
 #	fresh	the server's connections of this case must serve nobody else
 #	heals	the server may be found to be down by this: it is waited for
+#	any	whatever it is, as long as it is HTTP and one answer, or the client can see that it was cut
 #	port	another listener of the balancer
 # After each case a request on a connection of its own must get its own answer.
 package strict_http;
@@ -269,7 +270,7 @@ sub put {
 sub take_answers {
 	my ($c, $methods, $minor) = @_;
 	while (@{$c->{answers}} < @$methods) {
-		my $a = response($c->{got}, $methods->[@{$c->{answers}}], $c->{eof}, $minor) or last;
+		my $a = response($c->{got}, $methods->[@{$c->{answers}}], $c->{eof} eq 'closed', $minor) or last;
 		substr($c->{got}, 0, $a->{size}, '');
 		push @{$c->{$a->{status} < 200 && $a->{status} != 101 ? 'interim' : 'answers'}}, $a;
 		last if $a->{status} == 101;
@@ -326,11 +327,12 @@ sub run {
 	for (;;) {
 		last if $c->{eof};
 		my $n = eval { my $copy = { %$c, answers => [], interim => [] }; take_answers($copy, \@methods, $minor); @{$copy->{answers}} };
-		last if !$closed && !$w{cut} && (!defined $n || $n >= @status);
+		last if !$closed && !$w{cut} && !$w{any} && (!defined $n || $n >= @status);
 		more($c, $until) or do { push @why, 'still open'; last };
 	}
 	$raw = $c->{got};
 	eval { take_answers($c, \@methods, $minor); 1 } or push @why, "client: $@";
+	$w{cut} = 1 if $w{any} && !@{$c->{answers}};
 	my @got = map { $_->{status} } @{$c->{answers}};
 	if ($w{cut}) {
 		push @why, "a whole answer came: @got" if @got && !grep { $c->{answers}[0]{status} =~ /^$_$/ } @status;
@@ -338,7 +340,7 @@ sub run {
 	} else {
 		push @why, "status @got, want @status" if @got != @status || grep { $got[$_] !~ /^(?:$status[$_])$/ } 0 .. $#got;
 		push @why, "bytes behind the answer: " . substr($c->{got}, 0, 60) if length $c->{got} && $got[-1] && $got[-1] != 101;
-		push @why, "a reset" if $c->{eof} eq 'reset' && !$w{reset_ok};
+		push @why, "a reset" if $c->{eof} eq 'reset' && !$w{reset_ok} && !$w{any};
 		push @why, "closed without Connection: close" if $c->{eof} && @got && $minor && !$c->{answers}[-1]{close} && $got[-1] != 101;
 	}
 	push @why, "server: $_" for @bad;

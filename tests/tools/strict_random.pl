@@ -190,7 +190,8 @@ sub maybe { my ($p, @what) = @_; return rand() < $p ? @what : () }
 
 sub body_text {
 	my $n = pick(0, 1, 2, 5, 17, 100, int rand 3000, rand() < 0.03 ? 40000 + int rand 60000 : 3);
-	return pick('x' x $n, join('', map { chr int rand 256 } 1 .. ($n > 300 ? 300 : $n)),
+	# No filler of letters: behind a broken length it would be a method longer than any server takes.
+	return pick('=' x $n, join('', map { chr int rand 256 } 1 .. ($n > 300 ? 300 : $n)),
 	    "GET /smuggled HTTP/1.1\r\nHost: x\r\nX-Token: smuggled\r\n\r\n", "0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n");
 }
 
@@ -244,6 +245,7 @@ sub broken {
 	my $nasty = sub { pick("\r", "\n", "\r\n", "\0", ' ', "\t", ':', ',', ';', '"', "\x7f", "\x80", "\x0b", '0', '1', 'f', 'x', '-', '+', '/', '%', "\r\n\r\n", '\\', '#', '?', 'A') };
 	my @eol;
 	push @eol, $-[0] while $m =~ /\r\n/g;
+	return $m if !@eol;
 	my @lines = split /(?<=\r\n)/, substr $m, 0, $head - 2;
 	my $kind = int rand 10;
 	if ($kind == 0) { substr $m, $at, 0, $nasty->() }
@@ -308,6 +310,7 @@ sub judge {
 			return "not answered here: $a->{line}" if $server || $a->{status} != $w->{own};
 			next;
 		}
+		next if $a->{status} == 502 && $w->{target} =~ m{^/(?:bytes|chunked|close)/[-+]};	# the server takes these for large numbers
 		return "answer $a->{line} from nobody to $w->{method} $w->{target} $w->{token}" if !$server;
 		return "the answer to $token for $w->{token}" if $token ne $w->{token};
 		return "the answer's body is not what was sent, for $token" if $w->{target} eq '/echo' && $w->{method} ne 'HEAD' && $a->{body} ne $w->{body};
