@@ -4,6 +4,7 @@
 #include "worker/choose.h"
 #include "worker/exchange.h"
 
+#define SILENT		3.0f	/* means without an answer */
 #define FRESH_NS	(10 * CONF_MS)	/* what other workers learned may be seen so late; what waits is seen at once */
 
 static bool wanted(const struct exchange *x)
@@ -94,7 +95,9 @@ bool learning_look(void *arg, uint32_t i, struct balance_look *k)
 		learn_add_waiting(&table_learn(t, slot)[row], &waiting);
 		k->inflight += atomic_load_explicit(&table_inflight(t, slot)[row], memory_order_relaxed);
 	}
-	if (now - s->known_ns >= FRESH_NS) {
+	/* Where there was silence, its end is news: between an end seen at once and a lesson seen later the server
+	 * would look idle and fast. */
+	if (now - s->known_ns >= FRESH_NS || s->silent) {
 		s->known = (struct learned){ 0 };
 		for (uint32_t slot = table_next_live(t, 0); slot < t->max_workers; slot = table_next_live(t, slot + 1))
 			learn_add_past(&table_learn(t, slot)[row], now, since, &s->known);
@@ -102,5 +105,6 @@ bool learning_look(void *arg, uint32_t i, struct balance_look *k)
 	}
 	k->learned = s->known;
 	learn_summed(&waiting, now, &k->learned);
+	s->silent = k->learned.silent_us * k->learned.answers > SILENT * k->learned.sum_us;
 	return true;
 }

@@ -30,6 +30,7 @@ struct server {
 	struct shm_learn *learn;	/* balance adaptive: learning.c */
 	struct learned known;		/* all workers' past, as of known_ns */
 	uint64_t known_ns;
+	bool silent;			/* when it was looked at last, requests waited and nothing was answered */
 	struct upstream *idle;		/* kept connections, most recently used first */
 	unsigned nidle;
 	uint64_t cookie;		/* what a sticky cookie names it by */
