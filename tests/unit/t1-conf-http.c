@@ -92,6 +92,7 @@ static void test_defaults(void)
 	    h->forwarded_host == CONF_FORWARDED_OFF && h->forwarded == CONF_FORWARDED_OFF && h->scheme == CONF_SCHEME_HTTP, "fields");
 	ok(!h->trust.listed && !h->request_id && !h->trace && !h->request.n && !h->response.n && !h->errors.n && !c->errors.n,
 	    "trust, ids, edits, errors");
+	is_str(h->via, "loadbalancer", "via");
 	ok(h->max_fields == 128 && h->max_requests == UINT_MAX && h->max_request_line == 8192, "limits");
 	conf_free(c);
 }

@@ -177,7 +177,7 @@ static void test_command_line(void)
 	ok(s[2].port == 8080 && s[2].addr_size > 0 && s[2].weight == 1 && strcmp(s[5].path, "/run/a#b.sock") == 0, "addresses");
 	ok(c->listener->nbinds == 2 && !c->listener->bind[0].optional && c->listener->bind[1].optional &&
 	    strcmp(c->listener->bind[0].text, "0.0.0.0:1234") == 0 && strcmp(c->listener->bind[1].text, "[::]:1234") == 0 &&
-	    c->listener->bind[0].fd == -1 && c->listener->http.forwarded_for == CONF_FORWARDED_OFF && c->listener->http.trace && c->listener->mode == CONF_MODE_HTTP, "its listener");
+	    c->listener->bind[0].fd == -1 && c->listener->http.forwarded_for == CONF_FORWARDED_OFF && c->listener->http.trace && !c->listener->http.via && c->listener->mode == CONF_MODE_HTTP, "its listener");
 	conf_free(c);
 }
 
