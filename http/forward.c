@@ -336,7 +336,8 @@ size_t http_forward_response(char *out, size_t room, const struct http_head *h, 
 	char status[4] = { (char)('0' + h->status / 100), (char)('0' + h->status / 10 % 10),
 	    (char)('0' + h->status % 10), ' ' };
 	const struct http_field *append_via = given(e->via) ? last(h, HTTP_F_VIA) : NULL;
-	bool upgrade = h->status == 101 || (h->status == 426 && h->upgrade && e->minor);
+	/* 426 must name protocols: also those of a server that forgot to say so in Connection. RFC 9110 7.8, 15.5.22 */
+	bool upgrade = h->status == 101 || (h->status == 426 && h->seen & HTTP_BIT(HTTP_F_UPGRADE) && e->minor);
 	bool bare = h->status < 200 || h->status == 204 || h->status == 304 || e->head_only;
 	bool close = !e->keep_alive || (e->framing == HTTP_UNTIL_CLOSE && !bare);
 	uint64_t length;

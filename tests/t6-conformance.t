@@ -206,6 +206,8 @@ c 'chunked', req => req('GET /'), ans => ans('200 OK', 'Transfer-Encoding: chunk
 c 'large', req => req('GET /'), ans => ans('200 OK', 'Content-Length: 200000', "\n" . 'y' x 200000), body => 'y' x 200000;
 c 'HEAD: the length, and no body', req => req('HEAD /'), ans => ans('200 OK', 'Content-Length: 5'), gets => qr/^Content-Length: 5\r/;
 c 'HEAD: chunked, and no body', req => req('HEAD /'), ans => ans('200 OK', 'Transfer-Encoding: chunked');
+c 'HEAD: chunked, to 1.0', req => req('HEAD / HTTP/1.0', 'Host: x', 'Connection: keep-alive'), ans => ans('200 OK', 'Transfer-Encoding: chunked'), lacks => qr/^Transfer-Encoding/;
+c 'HEAD: of an answer without an end', req => req('HEAD /'), ans => { bytes => ans('200 OK', 'Connection: close'), end => 'close' };
 c 'HEAD with neither', req => req('HEAD /'), ans => ans('200 OK');
 c 'HEAD: an error of ours has no body', req => "HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 2\r\n\r\n", status => 400;
 c '204', req => req('GET /'), ans => ans('204 No Content'), status => 204;
@@ -265,6 +267,7 @@ c 'the server may decline', req => req('GET /', 'Connection: Upgrade', 'Upgrade:
 c 'it must be named in Connection', req => req('GET /', 'Upgrade: echo'), hides => qr/^Upgrade/;
 c 'ignored in 1.0', req => req('GET / HTTP/1.0', 'Host: x', 'Connection: Upgrade', 'Upgrade: echo'), closed => 1, hides => qr/^Upgrade/;
 c 'not to HTTP/2', req => req('GET /', 'Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAAP__'), hides => [qr/^Upgrade/, qr/^HTTP2/];
+c '426 says which, though the server forgot Connection', req => req('GET /'), ans => ans('426 Upgrade Required', 'Upgrade: a', $L2, "\nno"), status => 426, closed => 0, n => 1, gets => [qr/^Upgrade: a\r/, qr/^Connection: upgrade\r/];
 c '426 says which', req => req('GET /'), ans => ans('426 Upgrade Required', 'Connection: upgrade', 'Upgrade: a', $L2, "\nno"), status => 426, closed => 0, n => 1, gets => [qr/^Upgrade: a\r/, qr/^Connection: upgrade\r/];
 
 section '9110 7.6.2 Max-Forwards';

@@ -270,6 +270,8 @@ static const struct response_case responses[] = {
 	  "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", HTTP_GET, { .minor = 1 } },
 	{ "426 names a protocol", "HTTP/1.1 426 Upgrade Required\r\nConnection: upgrade\r\nUpgrade: TLS/1.0\r\nContent-Length: 0\r\n\r\n",
 	  "HTTP/1.1 426 Upgrade Required\r\nUpgrade: TLS/1.0\r\nContent-Length: 0\r\nConnection: upgrade\r\n\r\n", HTTP_GET, { LENGTH } },
+	{ "426 that forgot Connection", "HTTP/1.1 426 Upgrade Required\r\nUpgrade: TLS/1.0\r\nContent-Length: 0\r\n\r\n",
+	  "HTTP/1.1 426 Upgrade Required\r\nUpgrade: TLS/1.0\r\nContent-Length: 0\r\nConnection: upgrade\r\n\r\n", HTTP_GET, { LENGTH } },
 	{ "426 to 1.0", "HTTP/1.1 426 Upgrade Required\r\nConnection: upgrade\r\nUpgrade: TLS/1.0\r\nContent-Length: 0\r\n\r\n",
 	  "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", HTTP_GET, { .framing = HTTP_LENGTH } },
 	{ "200 that offers h2c", OK "Connection: upgrade\r\nUpgrade: h2,h2c\r\nContent-Length: 0\r\n\r\n",
