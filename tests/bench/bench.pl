@@ -11,13 +11,14 @@
 #
 # Processor time is the scheduler's own accounting of all processes of a program, in the user's and in the
 # kernel's name, so it says what the work costs, whoever else is at work on the machine. Rates and
-# latencies do depend on that: do not run it beside other work.
+# latencies do depend on that: do not run it beside other work. For root it runs in a network of its own.
 use strict;
 use warnings;
 use Cwd 'abs_path';
 use File::Temp 'tempdir';
 use FindBin;
 use lib $FindBin::Bin;
+use Socket;
 use Time::HiRes qw(sleep time);
 use Bench::Proc qw(stop_all tree pss_bytes note spawn stop);
 use Bench::Programs qw(backends start end versions nofile);
@@ -194,6 +195,18 @@ sub mixed {
 	end(@p);
 }
 
+# Where root may have it, a network of our own: loopback alone, its ports and counters nobody else's.
+sub own_network {
+	if (!$ENV{BENCH_NETWORK} && $> == 0 && system('unshare -n true 2>/dev/null') == 0) {
+		local $ENV{BENCH_NETWORK} = 1;
+		exec 'unshare', '-n', $^X, $0, $lb, $bin, $results or die "unshare: $!\n";
+	}
+	return unless $ENV{BENCH_NETWORK};
+	socket my $s, PF_INET, SOCK_DGRAM, 0 or die "socket: $!\n";
+	my $lo = pack 'a16 s x22', 'lo', 0x1;	# struct ifreq: up
+	ioctl $s, 0x8914, $lo or die "loopback: $!\n";	# SIOCSIFFLAGS
+}
+
 # ---- here it begins ----
 
 if (($ENV{SCENARIOS} // '') eq 'list') {
@@ -201,6 +214,7 @@ if (($ENV{SCENARIOS} // '') eq 'list') {
 	exit 0;
 }
 $_ = abs_path($_) for $lb, $bin;
+own_network();
 mkdir $results;
 my $tmp = tempdir('lbbench.XXXXXX', TMPDIR => 1, CLEANUP => 1);
 chmod 0755, $tmp;
@@ -219,7 +233,7 @@ for my $s (grep { $wanted{$_->{key}} } @scenarios) {
 	say_progress("$s->{key}: $s->{title}");
 	($s->{run} || \&plain)->($s);
 }
-$result{memory}{title} = 'memory' if $result{memory};
+$result{memory}{title} = 'bytes for each idle kept connection' if $result{memory};
 my %versions = versions();
 Bench::Report::csv("$results/bench.csv", \@lines);
 my $ok = Bench::Report::table("$results/bench.txt", \%result, \%versions, $rounds, $seconds);

@@ -7,7 +7,7 @@ use IO::Handle;
 use IPC::Open2;
 use POSIX ();
 use Time::HiRes qw(sleep time);
-use Bench::Proc qw(run tree cpu_ns switches pss_bytes thread_cpu note spawn stop);
+use Bench::Proc qw(run tree cpu_ns switches segments pss_bytes thread_cpu note spawn stop);
 our @EXPORT_OK = qw(setup wrk open_loop hold release syscalls);
 
 our ($open, $wrk, $lua, $dir);
@@ -21,7 +21,9 @@ sub charged {
 	my @pids = tree($p->{pid});
 	my ($cpu, @switches) = (cpu_ns(@pids), switches(@pids));
 	my $threads = thread_cpu(@pids);
+	my $segments = segments();
 	my $r = eval { $code->() } or die "$p->{name}: $@" . last_words($p->{log}) . "\n";
+	$segments = segments() - $segments;
 	my $spent = cpu_ns(@pids) - $cpu;
 	my @after = switches(@pids);
 	my $now = thread_cpu(@pids);
@@ -29,6 +31,7 @@ sub charged {
 	$r->{cpu_us} = $spent / 1e3 / $ops;
 	$r->{switches} = ($after[0] - $switches[0]) / $ops;
 	$r->{preempted} = ($after[1] - $switches[1]) / $ops;
+	$r->{segments} = $segments / $ops if $ENV{BENCH_NETWORK};
 	$r->{rate} = $r->{ops} / $r->{secs} if $r->{secs};
 	# How unevenly the work lay on those that did any of it: standard deviation by mean.
 	my @share = sort { $b <=> $a } grep { $_ >= 3 } map { $now->{$_} - ($threads->{$_} // 0) } keys %$now;

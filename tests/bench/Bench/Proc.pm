@@ -6,7 +6,7 @@ use Exporter 'import';
 use POSIX ();
 use Socket;
 use Time::HiRes qw(sleep time);
-our @EXPORT_OK = qw(spawn stop stop_all run tree cpu_ns switches pss_bytes rss_bytes thread_cpu free_port wait_port note);
+our @EXPORT_OK = qw(spawn stop stop_all run tree cpu_ns switches segments pss_bytes thread_cpu free_port wait_port note);
 
 my %mine;	# pid => what it is; only these are ever signalled
 my $last_port = 10000 + int rand 1000;
@@ -29,7 +29,6 @@ sub spawn {
 	return $pid;
 }
 
-sub adopt { $mine{$_[0]} = $_[1] }
 
 sub stop {
 	my ($pid, $signal) = @_;
@@ -115,6 +114,15 @@ sub switches {
 		}
 	}
 	return @sum;
+}
+
+# TCP segments that this network has sent, both sides of all connections: loopback has no others than ours
+# when it is a network of our own.
+sub segments {
+	my ($names, $values) = grep { /^Tcp:/ } split /\n/, slurp('/proc/net/snmp');
+	my %tcp;
+	@tcp{split ' ', $names} = split ' ', $values;
+	return $tcp{OutSegs};
 }
 
 # Proportional share: what several processes map counts once in all.

@@ -230,6 +230,8 @@ global
 	maxconn $maxconn
 	ulimit-n $nofile
 	no strict-limits
+	tune.pool-low-fd-ratio 85
+	tune.pool-high-fd-ratio 90
 	user nobody
 	group nogroup
 defaults

@@ -4,7 +4,7 @@ use strict;
 use warnings;
 use POSIX qw(strftime uname);
 
-our @columns = qw(ops secs rate cpu_us switches preempted spread bytes errors late p50 p99 p999 max);
+our @columns = qw(ops secs rate cpu_us switches preempted segments spread bytes errors late p50 p99 p999 max);
 
 sub median { my @v = sort { $a <=> $b } grep { defined && $_ ne '' } @_; @v ? $v[@v / 2] : undef }
 sub med { my ($s, $name, $what) = @_; median(map { $_->{$what} } @{$s->{runs}{$name} || []}) }
@@ -66,7 +66,7 @@ sub table {
 	    join ' ', (split ' ', file('/proc/loadavg'))[0 .. 2];
 	print $f "Medians of $rounds interleaved rounds of $seconds s. cpu: microseconds of the program's processor time per\n",
 	    "operation, lowest and highest round in brackets; switches: context switches per operation, given up and taken\n",
-	    "away; latencies in microseconds: by the clock in half-, near- and mixed, else of wrk, in a closed loop at saturation.\n\n";
+	    "away; segments: TCP segments on both sides, acknowledgements included; latencies in microseconds: by the clock in half-, near- and mixed, else\nof wrk, in a closed loop at saturation.\n\n";
 	for my $key (ordered($result)) {
 		my $s = $result->{$key};
 		print $f "$key: $s->{title}\n";
@@ -75,7 +75,7 @@ sub table {
 			print $f "\n";
 			next;
 		}
-		printf $f "  %-18s %8s %17s %6s %9s %12s %8s %8s %8s %7s %6s\n", '', 'cpu us', '', 'to lb', 'ops/s', 'switches', 'p50',
+		printf $f "  %-18s %8s %17s %6s %9s %12s %8s %8s %8s %8s %7s %6s\n", '', 'cpu us', '', 'to lb', 'ops/s', 'switches', 'segments', 'p50',
 		    'p99', 'p99.9', 'spread', 'errors';
 		my ($suffix) = '';
 		for my $name (@{$s->{names}}) {
@@ -85,9 +85,10 @@ sub table {
 			my @cpu = sort { $a <=> $b } map { $_->{cpu_us} } @{$s->{runs}{$name}};
 			my $errors = 0;
 			$errors += $_->{errors} for @{$s->{runs}{$name}};
-			printf $f "  %-18s %8.1f %17s %6s %9.0f %12s %8s %8s %8s %7s %6d\n", $name, $cpu, sprintf('(%.1f-%.1f)', @cpu[0, -1]),
+			printf $f "  %-18s %8.1f %17s %6s %9.0f %12s %8s %8s %8s %8s %7s %6d\n", $name, $cpu, sprintf('(%.1f-%.1f)', @cpu[0, -1]),
 			    $lb ? sprintf('%.2f', $cpu / $lb) : '', med($s, $name, 'rate'),
 			    sprintf('%.2f+%.2f', med($s, $name, 'switches'), med($s, $name, 'preempted')),
+			    defined med($s, $name, 'segments') ? sprintf('%.2f', med($s, $name, 'segments')) : '-',
 			    (map { my $v = med($s, $name, $_); defined $v ? sprintf('%.0f', $v) : '-' } qw(p50 p99 p999)), defined med($s, $name, 'spread') ?
 			    sprintf('%.2f', med($s, $name, 'spread')) : '', $errors;
 		}
