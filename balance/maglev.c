@@ -61,9 +61,13 @@ static void fill(struct maglev *m, struct filler *f, uint32_t n, uint32_t heavie
 struct maglev *maglev_build(const uint64_t *name, const uint32_t *weight, uint32_t n)
 {
 	uint32_t size = maglev_size(n), heaviest = 0, used = 0;
-	struct maglev *m = malloc(sizeof *m + size * sizeof m->place[0]);
-	struct filler *f = calloc(n ? n : 1, sizeof *f);
+	struct maglev *m = NULL;
+	struct filler *f = NULL;
 
+	if (size < 3)	/* it never is; so that who divides by size - 1 need not wonder */
+		return NULL;
+	m = malloc(sizeof *m + size * sizeof m->place[0]);
+	f = calloc(n ? n : 1, sizeof *f);
 	if (m == NULL || f == NULL || (m->name = malloc((n ? n : 1) * sizeof *m->name)) == NULL) {
 		free(m);
 		free(f);

@@ -3,7 +3,7 @@
 TEST_LIMIT=90
 . "${0%/*}/lib.sh"
 
-for i in 1 2 3; do start_backend "B$i"; done
+for i in 1 2 3; do start_backend "B$i" --log "$TMP/b.log"; done
 # conf STICKY-OPTIONS SERVER-OPTIONS
 conf() {
 	local i var
@@ -82,7 +82,7 @@ like "$HEAD" $'\nSet-Cookie: LB=[0-9a-f]{16}; Path=/; Max-Age=3600; HttpOnly; Se
 is "$(cookie)" "$(awk -v s="${BODY%% *}" '$1 == s { print $2 }' "$TMP/cookies")" "another balancer names the server alike"
 C=$(cookie) S=${BODY%% *}
 curl -sS -o "$TMP/slow" -H "Cookie: LB=$C" "http://127.0.0.1:$PORT/delay/700" & P=$!
-sleep 0.2
+ok "it is busy" wait_for 3 grep -q delay/700 "$TMP/b.log"
 req -H "Cookie: LB=$C" /a
 is "$CODE" 200 "its server is at its maxconn: another one answers at once"
 ok "another one" [ "${BODY%% *}" != "$S" ]

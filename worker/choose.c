@@ -35,8 +35,8 @@ static void build_maglev(struct pool *p)
 		weights = hash_mix(weights + atomic_load_explicit(&p->server[i].row->weight, memory_order_relaxed));
 	if (p->maglev && p->maglev_weights == weights)
 		return;
-	name = calloc(n, sizeof *name);
-	weight = calloc(n, sizeof *weight);
+	name = calloc(n + 1, sizeof *name);
+	weight = calloc(n + 1, sizeof *weight);
 	for (unsigned i = 0; name && weight && i < n; i++) {
 		const struct server *s = &p->server[i];
 		uint32_t w = atomic_load_explicit(&s->row->weight, memory_order_relaxed);

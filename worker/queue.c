@@ -32,7 +32,7 @@
  * change places: order between workers holds to well under a microsecond.
  *
  * The order is a courtesy, and waits for nobody who does not take part: a worker that was woken and
- * has not moved for two ticks (a stopped or a hanging process) is passed over. Ticks also catch what no event
+ * has not moved for PATIENCE_NS (a stopped or a hanging process) is passed over. Ticks also catch what no event
  * tells: a maxconn that was raised, a server that has come back, a worker that died with a wake-up in
  * its hand. There are ticks only while somebody waits.
  */
@@ -47,6 +47,7 @@
 #include "worker/exchange.h"
 
 #define TICK_NS		(20 * CONF_MS)
+#define PATIENCE_NS	(200 * CONF_MS)
 #define TICKET_SHIFT	4	/* 16 ns: 64 bits less 8 of the slot hold 36 years of these */
 
 static struct loop_fd wake;	/* our own eventfd */
@@ -195,18 +196,15 @@ void queue_leave(struct pool *p, struct exchange *x)
 		wake_first(p, false);
 }
 
-/* Somebody else is first. True: but does not come for what is there, so we pass. */
+/* Somebody else is first. True: but has not come for the room that is there, so we pass. */
 static bool pass_over(struct pool *p, uint64_t ticket, bool ticked)
 {
-	if (!ticked)
-		return false;
-	if (!choose_room(p)) {
-		p->stuck = 0;
-		return false;
-	}
 	if (p->stuck == ticket)
-		return true;
-	p->stuck = ticket;
+		return state_now() - p->stuck_ns >= PATIENCE_NS && choose_room(p);
+	if (ticked && choose_room(p)) {
+		p->stuck = ticket;
+		p->stuck_ns = state_now();
+	}
 	return false;
 }
 

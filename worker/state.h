@@ -56,7 +56,7 @@ struct pool {
 	/* queue.c: those who wait, first come first. */
 	struct shm_queue *line;		/* our cell of the table */
 	struct exchange *waiting, **waiting_end;
-	uint64_t stuck;			/* another worker's ticket that did not move when there was room */
+	uint64_t stuck, stuck_ns;	/* another worker's ticket that did not move when there was room, since then */
 	bool queue_due;
 };
 
