@@ -91,6 +91,14 @@ void loop_set_hooks(struct loop *l, void (*before)(void *), void (*after)(void *
 	l->hook_arg = arg;
 }
 
+/* Whom an event is for; NULL: nobody any more. */
+static struct loop_fd *listener_of(const struct loop *l, const struct epoll_event *ev)
+{
+	const struct loop_slot *s = &l->slot[(uint32_t)ev->data.u64];
+
+	return s->tag == (uint32_t)(ev->data.u64 >> 32) ? s->h : NULL;
+}
+
 int loop_turn(struct loop *l, uint64_t max_wait_ns)
 {
 	uint64_t next = timer_next_ns(&l->wheel), wait = max_wait_ns;
@@ -118,10 +126,17 @@ int loop_turn(struct loop *l, uint64_t max_wait_ns)
 	if (n < 0 && err != EINTR)
 		return -1;
 	for (int i = 0; i < n; i++) {
-		uint64_t u = l->event[i].data.u64;
-		struct loop_slot *s = &l->slot[(uint32_t)u];
-		if (s->h && s->tag == (uint32_t)(u >> 32))
-			s->h->cb(s->h, l->event[i].events);
+		struct loop_fd *h = listener_of(l, &l->event[i]);
+		if (h && h->first) {
+			uint32_t events = l->event[i].events;
+			l->event[i].events = 0;
+			h->cb(h, events);
+		}
+	}
+	for (int i = 0; i < n; i++) {
+		struct loop_fd *h = l->event[i].events ? listener_of(l, &l->event[i]) : NULL;
+		if (h)
+			h->cb(h, l->event[i].events);
 	}
 	timer_run(&l->wheel, l->now_ns);
 	return n < 0 ? 0 : n;

@@ -8,6 +8,7 @@
 #ifndef OS_LOOP_H
 #define OS_LOOP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -24,6 +25,7 @@ typedef void loop_cb(struct loop_fd *h, uint32_t events);
 struct loop_fd {
 	loop_cb *cb;
 	int fd;		/* -1: none */
+	bool first;	/* its events go before those of others in a turn */
 };
 
 struct loop_slot {

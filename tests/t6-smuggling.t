@@ -20,7 +20,9 @@ listen web {
     to app
 }
 EOC
-export SERVER PORT
+one_worker() { WORKER=$(workers) && [ "$(count_workers)" = 1 ]; }
+wait_for 5 one_worker
+export SERVER PORT WORKER
 
 cases <<'EOP'
 use strict;
@@ -192,7 +194,36 @@ allowed 'behind 204', req => $get, ans => "HTTP/1.1 204 No Content\r\n\r\n$poiso
 allowed 'a body of 204', req => $get, ans => "HTTP/1.1 204 No Content\r\nContent-Length: 6\r\n\r\npoison", status => 204, lacks => qr/poison|Content-Length/, fresh => 1;
 allowed 'a body of 304', req => $get, ans => "HTTP/1.1 304 Not Modified\r\nContent-Length: 6\r\n\r\npoison", status => 304, n => 1, closed => 0, lacks => qr/poison/, fresh => 1;
 allowed 'a chunked body of 304', req => $get, ans => "HTTP/1.1 304 Not Modified\r\n$T\r\n6\r\npoison\r\n0\r\n\r\n", status => 304, n => 1, closed => 0, lacks => qr/poison/, fresh => 1;
+for my $size (1000, 8000, 12000, 16384, 32768, 65536, 200000, 1000000, 5000000) {
+	# With all sizes of head, so that the end falls on the ends of buffers too.
+	for my $pad ($size > 200000 ? 0 : (0, 1, 2)) {
+		my $head = "HTTP/1.1 200 OK\r\nContent-Length: $size\r\nX: ";
+		my $fill = 'y' x (500 + $pad - length($head) - 4);
+		allowed "behind $size bytes and " . (500 + $pad), req => $get, ans => "$head$fill\r\n\r\n" . '=' x $size . $poison, body => '=' x $size, fresh => 1;
+		my $n = $size - 500 - $pad;
+		my $short = "HTTP/1.1 200 OK\r\nContent-Length: $n\r\nX: ";
+		allowed "behind $size bytes with the head, $pad", req => $get, ans => $short . 'y' x (500 - 4 - length $short) . "\r\n\r\n" . '=' x $n . $poison, body => '=' x $n, fresh => 1;
+	}
+}
+allowed 'behind a large chunk', req => $get, ans => "HTTP/1.1 200 OK\r\n$T\r\n30d40\r\n" . '=' x 200000 . "\r\n0\r\n\r\n$poison", body => '=' x 200000, fresh => 1;
 allowed 'a longer body than promised, pipelined', req => $get . "GET /b HTTP/1.1\r\n$H\r\n", ans => ok200('ok') . $poison, status => [200, 200], n => 2, body => "GET /b\n", lacks => qr/poison/;
+
+# The server speaks out of turn, then a request comes, and the worker gets to know of both in one moment.
+{
+	my $poisoned = 0;
+	for my $i (1 .. 100) {
+		my $c = strict_http::dial($ENV{PORT});
+		strict_http::probe($c);
+		my $other = $i % 2 ? $c : strict_http::dial($ENV{PORT});
+		kill STOP => $ENV{WORKER};
+		strict_http::speak($poison);
+		syswrite $other->{fh}, "GET /after/$i HTTP/1.1\r\nHost: x\r\n\r\n";
+		kill CONT => $ENV{WORKER};
+		$poisoned++ if strict_http::next_answer($other) ne "GET /after/$i\n";
+		close $_->{fh} for $c, $other == $c ? () : $other;
+	}
+	strict_http::say($poisoned == 0, "$section: in the same moment as the next request, 100 times" . ($poisoned ? ", $poisoned poisoned" : ''));
+}
 
 section 'response splitting, answers that lie';
 for ("Content-Length: 2\r\nContent-Length: 40", "Content-Length: 2, 40", "Content-Length: 2\r\n$T" =~ s/\r\n$//r, "Content-Length: 0x2", "Content-Length: +2", "Content-Length: -1", "Transfer-Encoding: xchunked", "Transfer-Encoding: chunked, chunked",

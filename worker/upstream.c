@@ -53,6 +53,19 @@ static bool lives(const struct upstream *u)
 	return recv(u->c.h.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
+/*
+ * Nothing stands behind the answer that has been read? What does would be taken for the answer to the next
+ * request, and its edge is gone already: where the last read did not find the end (it was spliced, or filled its
+ * room) the socket is looked at.
+ */
+static bool quiet(struct upstream *u)
+{
+	if (u->c.rd && !lives(u))
+		return false;
+	u->c.rd = false;
+	return true;
+}
+
 /* A kept connection that can take a request now; NULL: there is none. */
 static struct upstream *reuse(struct server *s, bool check)
 {
@@ -110,6 +123,7 @@ struct upstream *upstream_get(struct server *s, struct exchange *x, bool fresh, 
 	u = fresh ? NULL : s->pool->conf->send_proxy ? reuse_own(x->s->way, s, check) : reuse(s, check);
 	if (u) {
 		u->x = x;
+		u->c.h.first = false;
 		u->uses++;
 		table_add(&s->cell->reuses, 1);
 		return u;
@@ -156,6 +170,7 @@ static uint64_t keep_time(const struct upstream *u)
 static void idle(struct upstream *u, uint64_t keep_ns)
 {
 	u->x = NULL;
+	u->c.h.first = true;	/* what it says now must be heard before it is given to a request */
 	table_add32(&worker.row->idle_upstreams, 1);
 	timer_set(&worker.loop.wheel, &u->timer, state_now() + keep_ns);
 }
@@ -166,7 +181,7 @@ void upstream_keep_own(struct upstream *u, struct session_way *way)
 
 	if (way && way->kept)
 		upstream_close(way->kept);
-	if (way == NULL || u->server->pool->conf->keepalive_max == 0 || keep_ns == 0 || conn_arm(&u->c) < 0) {
+	if (way == NULL || u->server->pool->conf->keepalive_max == 0 || keep_ns == 0 || conn_arm(&u->c) < 0 || !quiet(u)) {
 		upstream_close(u);
 		return;
 	}
@@ -180,7 +195,7 @@ void upstream_keep(struct upstream *u)
 	struct server *s = u->server;
 	uint64_t keep_ns = keep_time(u);
 
-	if (s->nidle >= s->pool->conf->keepalive_max || keep_ns == 0 || conn_arm(&u->c) < 0) {
+	if (s->nidle >= s->pool->conf->keepalive_max || keep_ns == 0 || conn_arm(&u->c) < 0 || !quiet(u)) {
 		upstream_close(u);
 		return;
 	}

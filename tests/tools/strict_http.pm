@@ -388,6 +388,21 @@ sub run {
 	return ($raw, $heads, @why);
 }
 
+# For cases of another kind: the server's connections all say something; the body of the next answer to a GET that has
+# been sent, or why there is none; an assertion.
+sub speak { syswrite $_->{fh}, $_[0] for values %server }
+sub next_answer {
+	my ($c) = @_;
+	my $until = time + $limit_s;
+	@$c{qw(answers interim)} = ([], []);
+	for (;;) {
+		eval { take_answers($c, ['GET'], 1); 1 } or return $@;
+		return $c->{answers}[0]{body} if @{$c->{answers}};
+		return "closed" if $c->{eof} || !more($c, $until);
+	}
+}
+sub say { my ($good, $name) = @_; $count++; print $good ? 0 : 1, " $name\n" }
+
 sub show { my ($t) = @_; $t = substr($t, 0, 600); $t =~ s/\r/\\r/g; $t =~ s/([^\n -~])/sprintf '\\x%02x', ord $1/ge; $t =~ s/^/#   /mg; return $t }
 
 sub check {
