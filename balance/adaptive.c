@@ -95,7 +95,7 @@ static float usual(const struct candidate *c, unsigned n)
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct learned *l = &c[i].k.learned;
-		float weight = smaller(l->answers, 1);
+		float weight = smaller(l->answers, 1);	/* NOLINT(clang-analyzer-core.CallAndMessage): look() fills it */
 
 		/* the larger of sum / answers and the peak, by one division */
 		known += weight;
@@ -107,11 +107,9 @@ static float usual(const struct candidate *c, unsigned n)
 /* 4^x for 0 <= x, by chords. */
 static float fourfold(float x)
 {
-	float f = 1;
+	unsigned whole = x < 31 ? (unsigned)x : 31;
 
-	for (; x >= 1; x -= 1)
-		f *= 4;
-	return f * (1 + 3 * x);
+	return (float)(UINT64_C(1) << 2 * whole) * (1 + 3 * smaller(x - (float)whole, 1));
 }
 
 /* How much more expensive its errors make it; errors, ends: of all candidates together. */

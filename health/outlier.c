@@ -83,7 +83,7 @@ int outlier_start(struct loop *loop, const struct conf *conf, struct table *tabl
 	out.conf = conf;
 	out.table = table;
 	out.again.cb = on_again;
-	out.pool = calloc(conf->npools + 1, sizeof *out.pool);
+	out.pool = calloc(conf->npools + 1, sizeof(struct eject_server *));
 	if (!out.pool)
 		return -1;
 	for (unsigned k = 0; k < conf->npools; k++) {
@@ -94,7 +94,7 @@ int outlier_start(struct loop *loop, const struct conf *conf, struct table *tabl
 				publish_eject(table, p->server[i].row, 0, SHM_EJECT_NOT, loop_clock_ns());
 		if (!p->eject)
 			continue;
-		out.pool[k] = calloc(p->nservers + 1, sizeof **out.pool);
+		out.pool[k] = calloc(p->nservers + 1, sizeof(struct eject_server));
 		if (!out.pool[k])
 			return -1;
 		any = true;

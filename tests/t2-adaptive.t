@@ -38,6 +38,7 @@ line=$(load -n 3000 -c 8)
 diag "$line"
 between "$(bad)" 0 12 "then next to none"
 for s in B1 B3 B4 B6; do between "$(field $s "$line")" 200 1600 "$s has its share of the rest"; done
+# shellcheck disable=SC2034	# used when eval looks
 old=$(workers)
 kill -HUP "$LB_PID"
 # Until only new ones are there.
@@ -55,6 +56,7 @@ answered() {
 	for s in B1 B3 B6; do n=$((n + $(curl -s "http://127.0.0.1:${!s}/count"))); done
 	echo $n
 }
+# shellcheck disable=SC2034
 before=$(answered)
 ok "one hangs: the others go on" wait_for 20 eval '[ $(($(answered) - before)) -ge 1180 ]'
 kill -CONT "$B4_PID"

@@ -35,7 +35,7 @@ static void run(const struct sim_scenario *c, uint64_t seed, const char *directo
 	for (const struct sim_policy *p = sim_policies; p->name; p++) {
 		struct sim_result *r = &result[n];
 
-		if (only && strcmp(only, p->name) != 0)
+		if ((only && strcmp(only, p->name) != 0) || (c->large && p->all))
 			continue;
 		sim_run(c, p, seed, r);
 		printf("  %-18s %8.1f %8.1f %8.1f %8.1f %8.0f %8.4f %9.4f %7.3f %6.2f\n", p->name, r->p50, r->p90, r->p99, r->p999,

@@ -136,6 +136,13 @@ static void fleet(struct sim *s)
 	}
 }
 
+static void crowd(struct sim *s)
+{
+	fleet(s);
+	for (unsigned i = 0; i < s->n; i++)
+		s->server[i].slots = 2;
+}
+
 static void fleet_tick(struct sim *s)
 {
 	for (unsigned i = 0; i < s->n; i++)
@@ -143,25 +150,27 @@ static void fleet_tick(struct sim *s)
 }
 
 const struct sim_scenario sim_scenarios[] = {
-	{ "stall", "one of 11 servers takes 2 s, from 10 to 20 s", 11, 1, 400, 30, 0, 0, nothing, stall_tick },
-	{ "skew", "16 servers with 4 slots, two 16 times slower", 16, 1, 400, 30, 0, 0, skew, NULL },
-	{ "holes", "two of 12 servers answer 500 at once", 12, 1, 400, 30, 0, 0, holes, NULL },
-	{ "cold", "one of 10 restarts at 5 s, 10 times slower for 5 s", 10, 1, 400, 20, 6 * SIM_S, 20 * SIM_S, nothing, cold_tick },
-	{ "even", "10 servers with 4 slots, 85 % busy", 10, 1, 1700, 30, 0, 0, slots4, NULL },
-	{ "together", "all slow down for 5 s, half of them more", 10, 1, 400, 30, 0, 0, slots4, together_tick },
-	{ "rolling", "8 servers restart in turn, slow for 2 s", 8, 1, 400, 26, 0, 0, slots4, rolling_tick },
-	{ "flaky", "one of 10 servers fails a twentieth", 10, 1, 400, 30, 0, 0, flaky, NULL },
-	{ "all-flaky", "all of 10 fail 3 %, 4 slots, 80 % busy", 10, 1, 1600, 30, 0, 0, all_flaky, NULL },
-	{ "bimodal", "1 % of requests take 1 s, 8 slots, 60 % busy", 10, 1, 1600, 30, 0, 0, bimodal, NULL },
-	{ "pauses", "each stands still for 0.2 s in turn, 65 % busy", 20, 1, 2600, 30, 0, 0, pauses, pauses_tick },
-	{ "bursts", "bursts to 95 % for 1 s of 5", 10, 1, 400, 30, 0, 0, slots4, bursts_tick },
-	{ "weights", "weights and slots 8 and 2, 80 % busy", 10, 1, 1760, 30, 0, 0, weights, NULL },
-	{ "two", "two servers, one answers 500 at once", 2, 1, 100, 30, 0, 0, one_hole, NULL },
-	{ "three", "three servers with 4 slots, 70 % busy", 3, 1, 420, 30, 0, 0, slots4, NULL },
-	{ "several", "8 balancers, 20 servers, 4 slots, two slow, 75 % busy", 20, 8, 2700, 20, 0, 0, several, NULL },
-	{ "several-even", "8 balancers, 10 servers, 4 slots, 85 % busy", 10, 8, 1700, 30, 0, 0, slots4, NULL },
-	{ "hundred", "100 servers with 8 slots, 70 % busy; some slow, hanging, failing", 100, 1, 28000, 8, 0, 0, fleet, fleet_tick },
-	{ "thousand", "the same with 1000 servers and 4 balancers", 1000, 4, 280000, 5, 0, 0, fleet, fleet_tick },
+	{ "stall", "one of 11 servers takes 2 s, from 10 to 20 s", 11, 1, 400, 30, 0, 0, nothing, stall_tick, false },
+	{ "skew", "16 servers with 4 slots, two 16 times slower", 16, 1, 400, 30, 0, 0, skew, NULL, false },
+	{ "holes", "two of 12 servers answer 500 at once", 12, 1, 400, 30, 0, 0, holes, NULL, false },
+	{ "cold", "one of 10 restarts at 5 s, 10 times slower for 5 s", 10, 1, 400, 20, 6 * SIM_S, 20 * SIM_S, nothing, cold_tick, false },
+	{ "even", "10 servers with 4 slots, 85 % busy", 10, 1, 1700, 30, 0, 0, slots4, NULL, false },
+	{ "together", "all slow down for 5 s, half of them more", 10, 1, 400, 30, 0, 0, slots4, together_tick, false },
+	{ "rolling", "8 servers restart in turn, slow for 2 s", 8, 1, 400, 26, 0, 0, slots4, rolling_tick, false },
+	{ "flaky", "one of 10 servers fails a twentieth", 10, 1, 400, 30, 0, 0, flaky, NULL, false },
+	{ "all-flaky", "all of 10 fail 3 %, 4 slots, 80 % busy", 10, 1, 1600, 30, 0, 0, all_flaky, NULL, false },
+	{ "bimodal", "1 % of requests take 1 s, 8 slots, 60 % busy", 10, 1, 1600, 30, 0, 0, bimodal, NULL, false },
+	{ "pauses", "each stands still for 0.2 s in turn, 65 % busy", 20, 1, 2600, 30, 0, 0, pauses, pauses_tick, false },
+	{ "bursts", "bursts to 95 % for 1 s of 5", 10, 1, 400, 30, 0, 0, slots4, bursts_tick, false },
+	{ "weights", "weights and slots 8 and 2, 80 % busy", 10, 1, 1760, 30, 0, 0, weights, NULL, false },
+	{ "two", "two servers, one answers 500 at once", 2, 1, 100, 30, 0, 0, one_hole, NULL, false },
+	{ "three", "three servers with 4 slots, 70 % busy", 3, 1, 420, 30, 0, 0, slots4, NULL, false },
+	{ "several", "8 balancers, 20 servers, 4 slots, two slow, 75 % busy", 20, 8, 2700, 20, 0, 0, several, NULL, false },
+	{ "several-even", "8 balancers, 10 servers, 4 slots, 85 % busy", 10, 8, 1700, 30, 0, 0, slots4, NULL, false },
+	{ "hundred", "100 servers with 8 slots, 70 % busy; some slow, hanging, failing", 100, 1, 28000, 8, 0, 0, fleet, fleet_tick, false },
+	{ "thousand", "the same with 1000 servers and 4 balancers", 1000, 4, 280000, 5, 0, 0, fleet, fleet_tick, false },
+	{ "ten-thousand", "10,000 servers with 2 slots, 16 balancers, 60 % busy; some slow, hanging, failing", 10000, 16, 600000, 3, 0, 0, crowd,
+		fleet_tick, true },
 	{ .name = NULL }
 };
 
@@ -185,9 +194,9 @@ static int two(struct sim *s, unsigned b)
 const struct sim_policy sim_policies[] = {
 	{ .name = "adaptive", .algorithm = "adaptive" },
 	{ .name = "adaptive+retry", .algorithm = "adaptive", .retries = 1 },
-	{ .name = "least-connections", .algorithm = "least-connections" },
-	{ .name = "round-robin", .algorithm = "round-robin" },
+	{ .name = "least-connections", .algorithm = "least-connections", .all = true },
+	{ .name = "round-robin", .algorithm = "round-robin", .all = true },
 	{ .name = "two choices", .pick = two },
-	{ .name = "central queue", .central = true },
+	{ .name = "central queue", .central = true, .all = true },
 	{ .name = NULL }
 };

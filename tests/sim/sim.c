@@ -471,7 +471,8 @@ void sim_run(const struct sim_scenario *c, const struct sim_policy *policy, uint
 			done(&s, &e);
 			break;
 		case TICK:
-			c->tick(&s);
+			if (c->tick)
+				c->tick(&s);
 			for (unsigned i = 0; i < s.n; i++)
 				if (s.server[i].gone == s.server[i].up)
 					follow(&s, i);

@@ -49,12 +49,14 @@ struct sim_scenario {
 	uint64_t from_ns, to_ns;	/* requests that began then are what is reported; 0, 0: all */
 	void (*start)(struct sim *s);
 	void (*tick)(struct sim *s);	/* every 10 ms: what changes */
+	bool large;			/* too many servers for policies that look at all of them */
 };
 
 struct sim_policy {
 	const char *name;
 	const char *algorithm;		/* of balance/; NULL: pick */
 	sim_pick *pick;
+	bool all;			/* looks at all servers for each choice */
 	bool central;			/* requests wait in one queue for the first free slot of a sound server */
 	unsigned retries;		/* of requests answered 500 at once, within a budget of a fifth */
 };

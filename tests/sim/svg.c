@@ -38,7 +38,7 @@ static void over_time(FILE *f, const struct sim_result *r, const char *stroke)
 	const char *step = "M";
 
 	fprintf(f, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"1.2\" d=\"", stroke);
-	/* a second each, or 20 steps of a short run: of a tenth's p99 the largest */
+	/* five tenths at a time; short runs show each */
 	unsigned wide = r->slices > 40 ? 5 : 1;
 	for (unsigned k = 0; k + wide <= r->slices; k += wide) {
 		double most = 0;
@@ -76,9 +76,9 @@ int svg_write(const char *file, const struct sim_scenario *c, const struct sim_p
 	fprintf(f, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" font-family=\"sans-serif\" font-size=\"11\">\n"
 	    "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n", right + WIDTH + 20, TOP + HEIGHT + 80);
 	fprintf(f, "<text x=\"%.1f\" y=\"22\" font-size=\"15\">%s: %s</text>\n", LEFT, c->name, c->title);
-	axes(f, LEFT, "p99 of each tenth of a second, ms, by time");
-	for (double t = 0; t <= c->seconds; t += c->seconds > 10 ? 5 : 1)
-		fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%g s</text>\n", LEFT + WIDTH * t / c->seconds, TOP + HEIGHT + 15, t);
+	axes(f, LEFT, "p99 by time, ms: the worst tenth of each half second");
+	for (unsigned t = 0; t <= c->seconds; t += c->seconds > 10 ? 5 : 1)
+		fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%u s</text>\n", LEFT + WIDTH * t / c->seconds, TOP + HEIGHT + 15, t);
 	axes(f, right, "latency by quantile, ms");
 	for (unsigned i = 0; i < 5; i++)
 		fprintf(f, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>\n", right + WIDTH * (i + 0.5) / 5, TOP + HEIGHT + 15,
@@ -88,7 +88,8 @@ int svg_write(const char *file, const struct sim_scenario *c, const struct sim_p
 		by_quantile(f, &result[i], color[i], right);
 	}
 	for (unsigned i = 0; i < n; i++) {
-		double x = LEFT + i % 4 * 235, y = TOP + HEIGHT + 38 + i / 4 * 18;
+		unsigned column = i % 4, line = i / 4;
+		double x = LEFT + column * 235, y = TOP + HEIGHT + 38 + line * 18;
 
 		fprintf(f, "<path d=\"M%.1f %.1fh18\" stroke=\"%s\" stroke-width=\"3\"/><text x=\"%.1f\" y=\"%.1f\">%s, %.3g %% failed</text>\n", x,
 		    y - 4, color[i], x + 24, y, policy[i]->name, 100 * result[i].failed);

@@ -2,8 +2,8 @@
  * What traffic teaches (balance/learn.c), what adaptive makes of it, and the four scenarios that it is for, in
  * virtual time: the simulator is part of this program.
  */
-#include "tests/sim/scenarios.c"
-#include "tests/sim/sim.c"
+#include "tests/sim/scenarios.c"	/* NOLINT(bugprone-suspicious-include) */
+#include "tests/sim/sim.c"		/* NOLINT(bugprone-suspicious-include) */
 #include "tests/unit/tap.h"
 
 #define MS SIM_MS
