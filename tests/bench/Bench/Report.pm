@@ -66,7 +66,7 @@ sub table {
 	    join ' ', (split ' ', file('/proc/loadavg'))[0 .. 2];
 	print $f "Medians of $rounds interleaved rounds of $seconds s. cpu: microseconds of the program's processor time per\n",
 	    "operation, lowest and highest round in brackets; switches: context switches per operation, given up and taken\n",
-	    "away; segments: TCP segments on both sides, acknowledgements included; latencies in microseconds: by the clock in half-, near- and mixed, else\nof wrk, in a closed loop at saturation.\n\n";
+	    "away; segments: TCP segments of both sides, acknowledgements included; latencies in microseconds: by the clock\nin half-, near- and mixed, else of wrk, in a closed loop at saturation.\n\n";
 	for my $key (ordered($result)) {
 		my $s = $result->{$key};
 		print $f "$key: $s->{title}\n";
