@@ -81,4 +81,20 @@ restart_backend B1
 ok "it comes back to its share by and by" wait_for 20 eval 'line=$(load -n 300 -c 4); [ "$(field B1 "$line")" -gt 100 ]'
 stop_lb
 
+# More servers than are all looked at: three of forty fail, by many names for few programs.
+list=()
+for ((i = 1; i <= 40; i++)); do
+	name=N$i
+	declare "$name=$([ $((i % 13)) = 0 ] && echo "$B2" || echo "$B3")"
+	list+=("$name")
+done
+conf "${list[@]}"
+line=$(load -n 3000 -c 8)
+diag "$line"
+between "$(bad)" 1 40 "forty servers: the three that fail are found"
+line=$(load -n 2000 -c 8)
+between "$(bad)" 0 10 "and left alone"
+is "$(($(field ok "$line") + $(bad)))" 2000 "nothing else goes wrong"
+stop_lb
+
 finish
