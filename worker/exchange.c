@@ -127,6 +127,9 @@ static enum exchange_result connecting(struct exchange *x)
 		return EXCHANGE_WAIT;
 	}
 	x->wait_server = false;
+	/* Kept, and it has ended, or spoken, before it was asked: nothing has been written to it yet. */
+	if (x->u->uses > 0 && u->rd)
+		return attempt_again(x, SHM_OUT_WORKER_RESET, 502);
 	if (x->u->uses == 0) {
 		table_add(&x->server->cell->connects, 1);
 		if (x->pool->conf->send_proxy && !introduce(x))
@@ -359,6 +362,7 @@ enum exchange_result exchange_start_http(struct session *s)
 	x->method = h->method;
 	x->minor = h->minor;
 	x->client_keep = !last_request(s, h);
+	x->client_last = !h->keep_alive;
 	x->upgrade = h->upgrade;
 	/* A body that fits is kept with its head until the answer begins: then the request can be repeated. */
 	bool large = h->framing == HTTP_CHUNKED ||

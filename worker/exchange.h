@@ -48,7 +48,8 @@ struct exchange {
 	uint8_t state;		/* enum exchange_state */
 	uint8_t method;		/* enum http_method */
 	uint8_t minor;		/* of the client's HTTP version */
-	bool client_keep;	/* the client lets its connection live */
+	bool client_keep;	/* the client lets its connection live, and so do we */
+	bool client_last;	/* the client has said that it will send no more */
 	bool upgrade;		/* asked for another protocol */
 	bool timed_out;		/* the upstream's timer has fired */
 	bool asked;		/* counted as waiting for the server's answer: learning.c */
