@@ -171,7 +171,7 @@ static void dispatch_place_moved(struct supervisor *s, struct handoff_msg *m, co
 	s->dispatch.retry_ns = s->loop.now_ns + DISPATCH_RETRY_NS;
 	while (s->current && (k = dispatch_candidates(s, but, v, load)) > 0) {
 		spread_round(k, load, 1, 0, s->dispatch.turn++, give);
-		for (i = 0; !give[i]; i++)
+		for (i = 0; i < k - 1 && !give[i]; i++)
 			;
 		if (dispatch_send(s, v[i], m) == 0) {
 			m->head.count = 0;

@@ -116,6 +116,8 @@ static enum exchange_result forward_head(struct exchange *x)
 	x->keep_server = h->keep_alive && x->res_framing != HTTP_UNTIL_CLOSE;
 	x->keep_client = x->client_keep && x->req_read && framing != HTTP_UNTIL_CLOSE && !worker.stopping;
 
+	x->down.fin = !x->keep_client && framing != HTTP_UNTIL_CLOSE;	/* see finish() */
+
 	struct http_response_edit edit = {
 		.minor = x->minor, .framing = h->status == 101 ? HTTP_NO_BODY : framing,
 		.keep_alive = x->keep_client || h->status == 101,
@@ -201,7 +203,7 @@ static enum exchange_result finish(struct exchange *x)
 	bool next = x->keep_client && x->req_read;
 	/* Closing at once is safe where the client has nothing more to say; else the kernel would answer
 	 * what comes with a reset, and that may overtake the end of our answer. */
-	bool close = !x->client_keep && x->req_read && !s->c.rd && s->c.in == NULL;
+	bool close = x->client_last && x->req_read && !s->c.rd && s->c.in == NULL;
 
 	buf_give(&s->out);
 	exchange_end(x, keep);

@@ -90,16 +90,17 @@ void conn_take(struct conn *c, uint32_t n)
 		buf_give(&c->in);
 }
 
-long conn_write(struct conn *c, const char *first, size_t first_size, const char *second, size_t second_size)
+long conn_write(struct conn *c, const char *first, size_t first_size, const char *second, size_t second_size, bool fin)
 {
+	int flags = MSG_NOSIGNAL | (fin ? MSG_MORE : 0);
 	struct iovec iov[2] = { { (void *)first, first_size }, { (void *)second, second_size } };
 	struct msghdr m = { .msg_iov = first_size ? iov : iov + 1, .msg_iovlen = first_size ? 2 : 1 };
 	ssize_t n;
 
 	do	/* send(2) is a little cheaper than sendmsg(2) where one piece is all there is */
-		n = second_size == 0 ? send(c->h.fd, first, first_size, MSG_NOSIGNAL) :
-		    first_size == 0 ? send(c->h.fd, second, second_size, MSG_NOSIGNAL) :
-		    sendmsg(c->h.fd, &m, MSG_NOSIGNAL);
+		n = second_size == 0 ? send(c->h.fd, first, first_size, flags) :
+		    first_size == 0 ? send(c->h.fd, second, second_size, flags) :
+		    sendmsg(c->h.fd, &m, flags);
 	while (n < 0 && errno == EINTR);
 	if (n >= 0) {
 		if ((size_t)n < first_size + second_size)

@@ -37,8 +37,9 @@ void conn_close(struct conn *c);
 int conn_read(struct conn *c);
 /* Takes n bytes off the front of c->in; gives the buffer back when it is empty. */
 void conn_take(struct conn *c, uint32_t n);
-/* Writes first[0..first_size) and then second[..]. Bytes, CONN_AGAIN, CONN_ERROR. */
-long conn_write(struct conn *c, const char *first, size_t first_size, const char *second, size_t second_size);
+/* Writes first[0..first_size) and then second[..]. Bytes, CONN_AGAIN, CONN_ERROR. fin: FIN follows in this turn when all of
+ * it is written, so the kernel may keep it back until then and send both in one segment. */
+long conn_write(struct conn *c, const char *first, size_t first_size, const char *second, size_t second_size, bool fin);
 /* Closing it will be a reset: what it brings is not the whole, and the peer must see that. */
 void conn_reset(struct conn *c);
 /* Sends FIN. */

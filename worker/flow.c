@@ -77,7 +77,7 @@ enum flow_result flow_pump(struct flow *f, struct conn *from, struct conn *to, s
 			if (!to->wr)
 				return FLOW_WAIT_WRITE;
 			long n = conn_write(to, h ? head->data + head->at : NULL, h,
-			    body ? from->in->data + from->in->at : NULL, body);
+			    body ? from->in->data + from->in->at : NULL, body, f->fin && body == *left);
 			if (n < 0)
 				return n == CONN_AGAIN ? FLOW_WAIT_WRITE : FLOW_WRITE_ERROR;
 			f->moved += (uint64_t)n;
@@ -198,7 +198,7 @@ enum flow_result flow_pump_chunked(struct flow *f, struct http_body *body, struc
 		if (buf_size(out) > 0) {
 			if (!to->wr)
 				return FLOW_WAIT_WRITE;
-			long n = conn_write(to, out->data + out->at, buf_size(out), NULL, 0);
+			long n = conn_write(to, out->data + out->at, buf_size(out), NULL, 0, f->fin && *over);
 			if (n < 0)
 				return n == CONN_AGAIN ? FLOW_WAIT_WRITE : FLOW_WRITE_ERROR;
 			f->moved += (uint64_t)n;

@@ -24,6 +24,7 @@ struct flow {
 	struct pipe *pipe;	/* lent while it holds bytes */
 	uint32_t full;		/* reads in a row that filled the buffer: a bulk transfer */
 	bool splice;		/* allowed */
+	bool fin;		/* when all is written, FIN follows at once */
 	uint64_t moved;		/* bytes written, ever (heads and framing included) */
 };
 

@@ -12,6 +12,7 @@
 #include "worker/state.h"
 
 #define PIPE_SIZE (256 * 1024)	/* what we ask for; the kernel may give less */
+#define PIPE_LEAST (64 * 1024)
 #define PIPES_KEPT 64		/* each one holds two descriptors */
 
 #define TRIM_NS CONF_SECOND	/* how often spare buffers are looked at */
@@ -170,11 +171,16 @@ void head_give(struct http_head **h)
 
 struct pipe *pipe_take(void)
 {
+	static uint64_t none_until_ns;
 	struct pipe *p;
 	int size;
 
 	if (nkept > 0)
 		return kept[--nkept];
+	if (state_now() < none_until_ns) {
+		errno = EMFILE;
+		return NULL;
+	}
 	p = malloc(sizeof *p);
 	if (p == NULL)
 		return NULL;
@@ -184,10 +190,18 @@ struct pipe *pipe_take(void)
 		errno = saved;
 		return NULL;
 	}
-	size = fcntl(p->fd[1], F_SETPIPE_SZ, PIPE_SIZE);	/* refused past the user's soft limit: take what there is */
-	if (size < 0)
+	size = fcntl(p->fd[1], F_SETPIPE_SZ, PIPE_SIZE);
+	if (size < 0)	/* past the user's soft limit (fs.pipe-user-pages-soft): what is there may be two pages */
 		size = fcntl(p->fd[1], F_GETPIPE_SZ);
-	p->room = size > 0 ? (uint32_t)size : 4096;
+	if (size < PIPE_LEAST) {	/* then copying costs less */
+		none_until_ns = state_now() + CONF_SECOND;
+		close(p->fd[0]);
+		close(p->fd[1]);
+		free(p);
+		errno = EMFILE;
+		return NULL;
+	}
+	p->room = (uint32_t)size;
 	p->held = 0;
 	return p;
 }

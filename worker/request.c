@@ -20,7 +20,7 @@ static enum flow_result pump_held(struct exchange *x)
 		if (buf_size(req) > 0) {
 			if (!u->wr)
 				return FLOW_WAIT_WRITE;
-			long sent = conn_write(u, req->data + req->at, buf_size(req), NULL, 0);
+			long sent = conn_write(u, req->data + req->at, buf_size(req), NULL, 0, false);
 			if (sent < 0)
 				return sent == CONN_AGAIN ? FLOW_WAIT_WRITE : FLOW_WRITE_ERROR;
 			x->up.moved += (uint64_t)sent;

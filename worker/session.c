@@ -186,7 +186,7 @@ static bool send_answer(struct session *s)
 				session_close(s);
 			return false;
 		}
-		long n = conn_write(&s->c, s->out->data + s->out->at, buf_size(s->out), s->tail, s->tail_size);
+		long n = conn_write(&s->c, s->out->data + s->out->at, buf_size(s->out), s->tail, s->tail_size, s->close_after);
 		if (n == CONN_ERROR) {
 			session_close(s);
 			return false;
@@ -506,16 +506,36 @@ void session_sweep(void)
 	}
 }
 
+/* Four numbers and three dots: this is done for each request, and inet_ntop(3) takes printf's way. */
+static size_t dotted(const uint8_t *ip, char *buf)
+{
+	char *at = buf;
+
+	for (int i = 0; i < 4; i++) {
+		unsigned n = ip[i];
+		if (i > 0)
+			*at++ = '.';
+		if (n >= 100)
+			*at++ = (char)('0' + n / 100);
+		if (n >= 10)
+			*at++ = (char)('0' + n / 10 % 10);
+		*at++ = (char)('0' + n % 10);
+	}
+	*at = '\0';
+	return (size_t)(at - buf);
+}
+
 size_t session_peer_text(const struct session *s, char *buf, size_t room)
 {
 	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
-	const char *text = NULL;
 
+	if (room < INET6_ADDRSTRLEN)
+		return 0;
 	if (s->peer_family == AF_INET)
-		text = inet_ntop(AF_INET, s->peer, buf, (socklen_t)room);
-	else if (s->peer_family == AF_INET6 && memcmp(s->peer, mapped, sizeof mapped) == 0)
-		text = inet_ntop(AF_INET, s->peer + 12, buf, (socklen_t)room);
-	else if (s->peer_family == AF_INET6)
-		text = inet_ntop(AF_INET6, s->peer, buf, (socklen_t)room);
-	return text ? strlen(text) : 0;	/* a unix socket has no address to tell */
+		return dotted(s->peer, buf);
+	if (s->peer_family == AF_INET6 && memcmp(s->peer, mapped, sizeof mapped) == 0)
+		return dotted(s->peer + 12, buf);
+	if (s->peer_family == AF_INET6 && inet_ntop(AF_INET6, s->peer, buf, (socklen_t)room))
+		return strlen(buf);
+	return 0;	/* a unix socket has no address to tell */
 }
