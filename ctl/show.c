@@ -44,14 +44,15 @@ static void show_ink(FILE *out, const struct show_style *style, enum show_ink in
 
 static bool show_is_up(const struct view_server *s)
 {
-	return s->admin == SHM_READY && s->verdict == SHM_UP;
+	return s->admin == SHM_READY && s->verdict == SHM_UP && !s->eject_reason;
 }
 
 static void show_server_trouble(FILE *out, const struct view *v, const struct view_server *s,
 				const struct show_style *style)
 {
 	char full[VIEW_FULL_MAX], why[256], age[TEXT_MAX], when[TEXT_MAX];
-	uint64_t since = view_since_ns(s);
+	/* Nobody notes when a server was ejected; its verdict is older. */
+	uint64_t since = s->verdict == SHM_UP && s->eject_reason ? 0 : view_since_ns(s);
 
 	show_ink(out, style, s->verdict == SHM_DOWN ? INK_BAD : INK_WARN);
 	fprintf(out, "! %s is %s", view_full_name(v, s, full),
