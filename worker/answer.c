@@ -205,6 +205,10 @@ static enum exchange_result finish(struct exchange *x)
 	 * what comes with a reset, and that may overtake the end of our answer. */
 	bool close = x->client_last && x->req_read && !s->c.rd && s->c.in == NULL;
 
+	/* What was kept back goes out now, with FIN: close() alone would drop it for a reset if the client has
+	 * sent something in the meantime that nobody reads. */
+	if (close && x->down.fin)
+		conn_shut(&s->c);
 	buf_give(&s->out);
 	exchange_end(x, keep);
 	return next ? EXCHANGE_NEXT : close ? EXCHANGE_CLOSE : EXCHANGE_LINGER;
