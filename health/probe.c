@@ -197,7 +197,7 @@ static void on_deadline(struct timer *t)
 static void write_proxy_header(FILE *f, enum conf_proxy version)
 {
 	struct proxy_header local = { .local = true };
-	char text[PROXY_HEADER_WRITE_MAX];
+	char text[PROXY_HEADER_WRITE_MAX] = "";
 
 	if (version != CONF_PROXY_OFF)
 		fwrite(text, 1, proxy_header_write(text, version, &local), f);

@@ -34,7 +34,7 @@ line=$(load -n 50 --strict)
 like "$line" '"failed":0,.*"backend":\{"A":50\}' "stopped: nothing is lost with a server that dies meanwhile"
 kill -CONT "$(health_pid)"
 restart_backend B
-ok "continued: the server is found" wait_for 3 both
+ok "continued: the server is found" wait_for 10 both
 
 # --- killed again and again: back-off, and service all the while ---
 for ((i = 0; i < 5; i++)); do

@@ -4,7 +4,7 @@ TEST_LIMIT=120
 . "${0%/*}/lib.sh"
 
 start_backend B1
-start_backend SLOW --delay 2000 --log "$TMP/slow.log"
+start_backend SLOW --delay 3500 --log "$TMP/slow.log"
 slow_requests() { grep -c 'GET / ' "$TMP/slow.log"; }
 conf() {	# FURTHER-LINE...
 	printf '%s\n' "$@" "workers 2" "pid $TMP/lb.pid" "pool app {" "    server slow 127.0.0.1:$SLOW" "}" \

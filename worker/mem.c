@@ -73,7 +73,7 @@ void slab_give(struct slab *s, void *p)
 static int grow(struct pages *p)
 {
 	unsigned n = CHUNK / p->size;
-	struct buf **list = realloc(p->free, (p->all + n) * sizeof *list);	/* room for all, so giving back never fails */
+	struct buf **list = realloc(p->free, (p->all + n) * sizeof(struct buf *));	/* room for all, so giving back never fails */
 
 	if (list == NULL)
 		return -1;

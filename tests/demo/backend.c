@@ -236,7 +236,8 @@ static void body_data(struct conn *c, const char *data, size_t n)
 		c->body_room = (c->body_size + n) * 2;
 		c->body = answer_grow(c->body, c->body_room);
 	}
-	memcpy(c->body + c->body_size, data, n);
+	if (n > 0)	/* c->body may be NULL until there is something */
+		memcpy(c->body + c->body_size, data, n);
 	c->body_size += n;
 }
 

@@ -65,6 +65,10 @@ static void spread(uint32_t n, uint32_t low, uint32_t high)
 		got[i] = 0;
 	}
 	m = maglev_build(name, weight, n);
+	if (m == NULL || m->size == 0) {
+		ok(false, "a table for %u servers", n);
+		return;
+	}
 	for (uint32_t i = 0; i < m->size; i++)
 		got[m->place[i]]++;
 	for (uint32_t i = 0; i < n; i++) {
