@@ -70,7 +70,7 @@ stop_lb
 
 # --- connecting ---
 new_port DEAF
-perl -MIO::Socket::INET -e '$| = 1; $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => $ARGV[0], Listen => 1) or die;
+perl -MIO::Socket::INET -e '$| = 1; $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => $ARGV[0], Listen => 1, ReuseAddr => 1) or die;
 	push @c, IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => $ARGV[0], Blocking => 0) for 1 .. 8; print "full\n"; sleep 60' \
 	"$DEAF" >"$TMP/deaf" &
 DEAF_PID=$!
