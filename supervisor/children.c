@@ -3,7 +3,7 @@
  *
  * A child closes everything of the supervisor's but what it is meant to have: its own end of its own
  * channel, the log, the eventfd that wakes health. So a worker sees the end of its channel when the
- * supervisor dies (nobody else holds the other end), and a listener that is closed here is closed.
+ * supervisor dies (nobody else holds the other end but the heir, which takes over), and a listener that is closed here is closed.
  * It drops its privileges before it looks at a byte from outside, or it does not run.
  */
 #include "supervisor/children.h"

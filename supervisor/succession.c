@@ -1,5 +1,5 @@
 /*
- * Succession. The first start, a reload and (later) an upgrade are one sequence:
+ * Succession. The first start, a reload, and what follows an upgrade or a takeover are one sequence:
  *
  *	prepare		open listeners, assign rows, take places: all or nothing, nothing that serves is touched
  *	health ends	the old health process ends before the new one starts: each word keeps one writer

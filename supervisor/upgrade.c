@@ -47,7 +47,7 @@ static void upgrade_too_slow(struct timer *t)
 }
 
 /* In the child. */
-_Noreturn static void upgrade_look(struct supervisor *s, int description, int said)
+_Noreturn static void upgrade_look(int description, int said)
 {
 	char number[16], **argv;
 	unsigned n = 0;
@@ -68,7 +68,6 @@ _Noreturn static void upgrade_look(struct supervisor *s, int description, int sa
 	if (setenv(INHERIT_ENV, number, 1) == 0 && fcntl(description, F_SETFD, 0) == 0)
 		execv(upgrade.path, argv);
 	dprintf(STDERR_FILENO, "%s: %s\n", upgrade.path, strerror(errno));
-	(void)s;
 	_exit(126);
 }
 
@@ -90,7 +89,7 @@ void upgrade_begin(struct supervisor *s)
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0)
-		upgrade_look(s, description, upgrade.said);
+		upgrade_look(description, upgrade.said);
 	if (pid < 0)
 		goto fail;
 	close(description);
