@@ -9,7 +9,7 @@
 
 #include "ctl/ask.h"
 #include "ctl/find.h"
-#include "ctl/text.h"
+#include "ipc/text.h"
 
 #define CHANGE_TIMEOUT_NS	UINT64_C(10000000000)
 #define CHANGE_LONG_NS		UINT64_C(120000000000)	/* reload, stop, --wait: what they wait for has bounds of its own */

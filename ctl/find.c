@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "conf/near.h"
-#include "ctl/text.h"
+#include "ipc/text.h"
 
 #define FIND_PREFIX	"loadbalancer."
 #define FIND_MAX	64	/* instances that are listed */

@@ -18,10 +18,10 @@
 #include "conf/value.h"
 #include "ctl/change.h"
 #include "ctl/find.h"
-#include "ctl/metrics.h"
 #include "ctl/show.h"
 #include "ctl/top.h"
 #include "ctl/watch.h"
+#include "ipc/metrics.h"
 
 enum lbctl_kind { LBCTL_SHOW, LBCTL_TOP, LBCTL_WATCH, LBCTL_METRICS, LBCTL_CHANGE };
 

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "conf/near.h"
-#include "ctl/show_json.h"
-#include "ctl/text.h"
+#include "ipc/text.h"
+#include "ipc/view_json.h"
 
 #define SHOW_INTERVAL_NS	UINT64_C(500000000)	/* between the two looks that a rate takes */
 #define SHOW_BUSY_NS		UINT64_C(1000000000)	/* a worker busy for longer is told of */
@@ -489,7 +489,7 @@ enum lbctl_exit show_command(const struct table *t, const struct lbctl_options *
 	if (pattern && !show_any(&v, pattern))
 		result = LBCTL_FAILED;
 	else if (o->json)
-		show_json(stdout, &v, what, pattern);
+		view_json(stdout, &v, what, pattern);
 	else if (strcmp(what, "servers") == 0)
 		show_servers(stdout, &v, pattern);
 	else if (strcmp(what, "pools") == 0)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "ctl/lbctl.h"
-#include "ctl/view.h"
+#include "ipc/view.h"
 
 enum show_sort { SHOW_CONFIGURED, SHOW_NAME, SHOW_STATE, SHOW_RATE, SHOW_INFLIGHT, SHOW_ERRORS, SHOW_P99, SHOW_SORTS };
 

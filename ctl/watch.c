@@ -10,8 +10,8 @@
 #include <time.h>
 
 #include "ctl/find.h"
-#include "ctl/json.h"
-#include "ctl/text.h"
+#include "ipc/json.h"
+#include "ipc/text.h"
 
 #define WATCH_INTERVAL_NS UINT64_C(100000000)
 

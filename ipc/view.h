@@ -5,8 +5,8 @@
  * What the table says is believed as a figure, never as a place in memory: a supervisor may have died
  * in the middle of a sentence.
  */
-#ifndef CTL_VIEW_H
-#define CTL_VIEW_H
+#ifndef IPC_VIEW_H
+#define IPC_VIEW_H
 
 #include <stdbool.h>
 #include <stdint.h>

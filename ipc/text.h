@@ -1,11 +1,11 @@
 /* Figures as people read them. Each returns buf. */
-#ifndef CTL_TEXT_H
-#define CTL_TEXT_H
+#ifndef IPC_TEXT_H
+#define IPC_TEXT_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ctl/view.h"
+#include "ipc/view.h"
 
 #define TEXT_MAX 64
 

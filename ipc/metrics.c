@@ -3,13 +3,13 @@
  * HELP and TYPE: https://prometheus.io/docs/practices/naming/ . The number of series is bounded by the
  * configuration: no label's value comes from a client.
  */
-#include "ctl/metrics.h"
+#include "ipc/metrics.h"
 
 #include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
 
-#include "ctl/text.h"
+#include "ipc/text.h"
 
 #define METRICS_PREFIX "loadbalancer_"
 /* Every second bucket of the table: 16 us, 64 us, ... 67 s; what is slower is in +Inf. */

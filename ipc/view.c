@@ -1,5 +1,5 @@
 /* A look at the table. */
-#include "ctl/view.h"
+#include "ipc/view.h"
 
 #include <fcntl.h>
 #include <stdio.h>

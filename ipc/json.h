@@ -1,6 +1,6 @@
 /* Writing JSON, one line a value, so that it can be read by people and cut by line tools too. */
-#ifndef CTL_JSON_H
-#define CTL_JSON_H
+#ifndef IPC_JSON_H
+#define IPC_JSON_H
 
 #include <stdbool.h>
 #include <stdint.h>

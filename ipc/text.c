@@ -1,5 +1,5 @@
 /* Figures as people read them. */
-#include "ctl/text.h"
+#include "ipc/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Writing JSON. */
-#include "ctl/json.h"
+#include "ipc/json.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,10 +1,10 @@
 /* The table in the text format that Prometheus scrapes. */
-#ifndef CTL_METRICS_H
-#define CTL_METRICS_H
+#ifndef IPC_METRICS_H
+#define IPC_METRICS_H
 
 #include <stdio.h>
 
-#include "ctl/view.h"
+#include "ipc/view.h"
 
 /* Content type of what is written. */
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"

@@ -1,36 +1,36 @@
 /* What is shown, as JSON. */
-#include "ctl/show_json.h"
+#include "ipc/view_json.h"
 
 #include <string.h>
 
-#include "ctl/json.h"
-#include "ctl/text.h"
+#include "ipc/json.h"
+#include "ipc/text.h"
 
-static double show_seconds(uint64_t ns)
+static double view_json_seconds(uint64_t ns)
 {
 	return (double)ns / 1e9;
 }
 
 /* Seconds that have passed since then; null when it never was. */
-static void show_json_age(struct json *j, const char *key, const struct view *v, uint64_t mono_ns)
+static void view_json_age(struct json *j, const char *key, const struct view *v, uint64_t mono_ns)
 {
 	if (mono_ns == 0 || mono_ns > v->now_ns)
 		json_null(j, key);
 	else
-		json_number(j, key, show_seconds(v->now_ns - mono_ns));
+		json_number(j, key, view_json_seconds(v->now_ns - mono_ns));
 }
 
-static void show_json_latency(struct json *j, const struct view_load *l)
+static void view_json_latency(struct json *j, const struct view_load *l)
 {
 	json_open(j, "latency_seconds", '{');
-	json_number(j, "p50", show_seconds(view_quantile(l->latency, 0.5)));
-	json_number(j, "p90", show_seconds(view_quantile(l->latency, 0.9)));
-	json_number(j, "p99", show_seconds(view_quantile(l->latency, 0.99)));
-	json_number(j, "moving_mean", show_seconds(l->latency_ewma_ns));
+	json_number(j, "p50", view_json_seconds(view_quantile(l->latency, 0.5)));
+	json_number(j, "p90", view_json_seconds(view_quantile(l->latency, 0.9)));
+	json_number(j, "p99", view_json_seconds(view_quantile(l->latency, 0.99)));
+	json_number(j, "moving_mean", view_json_seconds(l->latency_ewma_ns));
 	json_close(j, '}');
 }
 
-static void show_json_errors(struct json *j, const struct view_server *s)
+static void view_json_errors(struct json *j, const struct view_server *s)
 {
 	const struct view_load *l = &s->load;
 
@@ -48,21 +48,21 @@ static void show_json_errors(struct json *j, const struct view_server *s)
 	json_close(j, '}');
 }
 
-static void show_json_probe(struct json *j, const struct view *v, const struct view_server *s)
+static void view_json_probe(struct json *j, const struct view *v, const struct view_server *s)
 {
 	char text[160];
 
 	json_open(j, "probe", '{');
 	json_string(j, "outcome", text_outcome(text, sizeof(text), s->outcome, s->status));
 	json_uint(j, "status", s->status);
-	json_number(j, "latency_seconds", show_seconds(s->probe_latency_ns));
-	show_json_age(j, "age_seconds", v, s->probed_ns);
+	json_number(j, "latency_seconds", view_json_seconds(s->probe_latency_ns));
+	view_json_age(j, "age_seconds", v, s->probed_ns);
 	json_uint(j, "count", s->probes);
 	json_uint(j, "failed", s->probes_failed);
 	json_close(j, '}');
 }
 
-static void show_json_server(struct json *j, const struct view *v, const struct view_server *s)
+static void view_json_server(struct json *j, const struct view *v, const struct view_server *s)
 {
 	static const char *const class[6] = { "tcp", "1xx", "2xx", "3xx", "4xx", "5xx" };
 	const struct view_load *l = &s->load;
@@ -77,7 +77,7 @@ static void show_json_server(struct json *j, const struct view *v, const struct 
 	json_string(j, "verdict", table_verdict_text(s->verdict));
 	json_string(j, "admin", s->admin == SHM_MAINT ? "maint" : s->admin == SHM_DRAIN ? "drain" : "ready");
 	json_string(j, "why", text_why(text, sizeof(text), s));
-	show_json_age(j, "state_age_seconds", v, since);
+	view_json_age(j, "state_age_seconds", v, since);
 	if (since)
 		json_uint(j, "since_unix", (uint64_t)((int64_t)(since / 1000000000) + v->real_offset_s));
 	else
@@ -99,13 +99,13 @@ static void show_json_server(struct json *j, const struct view *v, const struct 
 	for (unsigned i = 0; i < 6; i++)
 		json_uint(j, class[i], l->responses[i]);
 	json_close(j, '}');
-	show_json_latency(j, l);
-	show_json_errors(j, s);
+	view_json_latency(j, l);
+	view_json_errors(j, s);
 	json_uint(j, "connections_opened", l->connects);
 	json_uint(j, "connections_reused", l->reuses);
 	json_uint(j, "bytes_sent", l->bytes_to_server);
 	json_uint(j, "bytes_received", l->bytes_from_server);
-	show_json_probe(j, v, s);
+	view_json_probe(j, v, s);
 	if (text_reports_load(&v->pool[s->pool])) {
 		json_open(j, "reported", '{');
 		json_uint(j, "entries", s->entries);
@@ -115,7 +115,7 @@ static void show_json_server(struct json *j, const struct view *v, const struct 
 	json_close(j, '}');
 }
 
-static void show_json_pool(struct json *j, const struct view *v, const struct view_pool *p)
+static void view_json_pool(struct json *j, const struct view *v, const struct view_pool *p)
 {
 	json_open(j, NULL, '{');
 	json_string(j, "name", p->name);
@@ -140,13 +140,13 @@ static void show_json_pool(struct json *j, const struct view *v, const struct vi
 	else
 		json_null(j, "rate");
 	json_number(j, "error_percent", view_error_percent(&p->load));
-	show_json_latency(j, &p->load);
+	view_json_latency(j, &p->load);
 	json_uint(j, "probe_rounds", p->rounds);
 	json_close(j, '}');
 }
 
 /* A limit; null: there is none. */
-static void show_json_limit(struct json *j, const char *key, uint32_t limit)
+static void view_json_limit(struct json *j, const char *key, uint32_t limit)
 {
 	if (limit == UINT32_MAX)
 		json_null(j, key);
@@ -154,13 +154,13 @@ static void show_json_limit(struct json *j, const char *key, uint32_t limit)
 		json_uint(j, key, limit);
 }
 
-static void show_json_listener(struct json *j, const struct view *v, const struct view_listener *l)
+static void view_json_listener(struct json *j, const struct view *v, const struct view_listener *l)
 {
 	json_open(j, NULL, '{');
 	json_string(j, "name", l->name);
 	json_bool(j, "leaving", l->leaving);
 	json_uint(j, "clients", l->clients);
-	show_json_limit(j, "max_connections", l->max_connections);
+	view_json_limit(j, "max_connections", l->max_connections);
 	json_bool(j, "at_limit", l->limited != 0);
 	json_uint(j, "accepted", l->accepted);
 	if (v->compared)
@@ -170,14 +170,14 @@ static void show_json_listener(struct json *j, const struct view *v, const struc
 	json_close(j, '}');
 }
 
-static void show_json_worker(struct json *j, const struct view *v, const struct view_worker *w)
+static void view_json_worker(struct json *j, const struct view *v, const struct view_worker *w)
 {
 	json_open(j, NULL, '{');
 	json_uint(j, "slot", w->slot);
 	json_uint(j, "pid", w->pid);
 	json_uint(j, "generation", w->generation);
 	json_string(j, "state", text_slot(w->state));
-	show_json_age(j, "age_seconds", v, w->started_ns);
+	view_json_age(j, "age_seconds", v, w->started_ns);
 	json_uint(j, "restarts", w->restarts);
 	json_uint(j, "clients", w->active);
 	json_uint(j, "idle_upstreams", w->idle_upstreams);
@@ -189,12 +189,12 @@ static void show_json_worker(struct json *j, const struct view *v, const struct 
 	json_uint(j, "coming", w->handed > w->received ? w->handed - w->received : 0);
 	json_uint(j, "refused", w->refused);
 	json_uint(j, "log_lines_dropped", w->log_dropped);
-	json_number(j, "loop_lag_seconds", show_seconds(w->loop_lag_ns));
-	show_json_age(j, "busy_seconds", v, w->busy_since_ns);
+	json_number(j, "loop_lag_seconds", view_json_seconds(w->loop_lag_ns));
+	view_json_age(j, "busy_seconds", v, w->busy_since_ns);
 	json_close(j, '}');
 }
 
-static void show_json_instance(struct json *j, const struct view *v)
+static void view_json_instance(struct json *j, const struct view *v)
 {
 	json_open(j, "instance", '{');
 	json_string(j, "name", v->instance);
@@ -204,12 +204,12 @@ static void show_json_instance(struct json *j, const struct view *v)
 	json_bool(j, "stopped", v->supervisor_state == 'T' || v->supervisor_state == 't');
 	json_uint(j, "health_pid", v->health_pid);
 	json_uint(j, "generation", v->generation);
-	json_number(j, "uptime_seconds", show_seconds(v->now_ns > v->started_ns ? v->now_ns - v->started_ns : 0));
+	json_number(j, "uptime_seconds", view_json_seconds(v->now_ns > v->started_ns ? v->now_ns - v->started_ns : 0));
 	json_uint(j, "started_unix", v->started_real_s);
 	json_uint(j, "reloaded_unix", v->reloaded_real_s);
 	json_string(j, "control", v->control);
 	json_uint(j, "accepted", v->accepted);
-	show_json_limit(j, "max_connections", v->max_connections);
+	view_json_limit(j, "max_connections", v->max_connections);
 	json_uint(j, "times_at_limit", v->limited_times);
 	if (v->compared) {
 		json_number(j, "accept_rate", v->accept_rate);
@@ -219,17 +219,17 @@ static void show_json_instance(struct json *j, const struct view *v)
 	json_close(j, '}');
 }
 
-void show_json(FILE *out, const struct view *v, const char *what, const char *pattern)
+void view_json(FILE *out, const struct view *v, const char *what, const char *pattern)
 {
 	struct json j = { .out = out };
 	bool all = what[0] == '\0', is_name = view_is_name(v, pattern);
 
 	json_open(&j, NULL, '{');
-	show_json_instance(&j, v);
+	view_json_instance(&j, v);
 	if (all || strcmp(what, "pools") == 0) {
 		json_open(&j, "pools", '[');
 		for (unsigned i = 0; i < v->npools; i++)
-			show_json_pool(&j, v, &v->pool[i]);
+			view_json_pool(&j, v, &v->pool[i]);
 		json_close(&j, ']');
 	}
 	if (all || strcmp(what, "servers") == 0 || strcmp(what, "errors") == 0) {
@@ -240,13 +240,13 @@ void show_json(FILE *out, const struct view *v, const char *what, const char *pa
 			if (!view_matches(v, s, pattern, is_name))
 				continue;
 			if (strcmp(what, "errors") != 0) {
-				show_json_server(&j, v, s);
+				view_json_server(&j, v, s);
 				continue;
 			}
 			json_open(&j, NULL, '{');
 			json_string(&j, "pool", v->pool[s->pool].name);
 			json_string(&j, "name", s->name);
-			show_json_errors(&j, s);
+			view_json_errors(&j, s);
 			json_close(&j, '}');
 		}
 		json_close(&j, ']');
@@ -254,13 +254,13 @@ void show_json(FILE *out, const struct view *v, const char *what, const char *pa
 	if (all || strcmp(what, "listeners") == 0) {
 		json_open(&j, "listeners", '[');
 		for (unsigned i = 0; i < v->nlisteners; i++)
-			show_json_listener(&j, v, &v->listener[i]);
+			view_json_listener(&j, v, &v->listener[i]);
 		json_close(&j, ']');
 	}
 	if (all || strcmp(what, "workers") == 0 || strcmp(what, "errors") == 0) {
 		json_open(&j, "workers", '[');
 		for (unsigned i = 0; i < v->nworkers; i++)
-			show_json_worker(&j, v, &v->worker[i]);
+			view_json_worker(&j, v, &v->worker[i]);
 		json_close(&j, ']');
 	}
 	json_close(&j, '}');
