@@ -92,6 +92,36 @@ enum shm_eject {
 	SHM_EJECT_SLOW,		/* it answers much later than the others */
 };
 
+/* By what a server was chosen; the first ones are the algorithms. table_rule_text() has words for people and logs. */
+enum shm_rule {
+	SHM_RULE_NONE = 0,	/* no server was chosen */
+	SHM_RULE_LEAST_REQUESTS,
+	SHM_RULE_LEAST_CONNECTIONS,
+	SHM_RULE_ROUND_ROBIN,
+	SHM_RULE_RANDOM,
+	SHM_RULE_HASH,		/* the key's own server */
+	SHM_RULE_ADAPTIVE,
+	SHM_RULE_FIRST,
+	SHM_RULE_HASH_NEXT,	/* the next one on the key's way: its own was out, full, or had more than its share */
+	SHM_RULE_STICKY,	/* a cookie names it */
+	SHM_RULE_ONLY,		/* no other one could be chosen */
+	SHM_RULE_COUNT
+};
+
+/* What else was special about a choice. table_how_text() has words. */
+enum shm_how {
+	SHM_HOW_RETRY = 1,	/* another server had failed the request */
+	SHM_HOW_QUEUED = 2,	/* it had waited in the line */
+	SHM_HOW_BACKUP = 4,	/* a backup: no ordinary server could be chosen */
+	SHM_HOW_UNPROBED = 8,	/* nobody had been found to be up yet */
+	SHM_HOW_PANIC = 16,	/* too few are left: servers that are out count as well */
+	SHM_HOW_UNSTUCK = 32,	/* the server that its cookie names could not be chosen */
+	SHM_HOW_FULL = 64,	/* some server was passed over because it had its maxconn */
+	SHM_HOW_EJECTED = 128,	/* some server was passed over because it is ejected */
+	SHM_HOW_HEDGE = 256,	/* a second copy: the first server kept silent for too long */
+	SHM_HOW_ALL = 511
+};
+
 /* Administrative state. */
 enum shm_admin {
 	SHM_READY = 0,

@@ -165,5 +165,6 @@ static int pick(const struct balance_view *v)
 const struct balance_algorithm balance_adaptive = {
 	.name = "adaptive",
 	.needs = BALANCE_LEARNED,
+	.rule = SHM_RULE_ADAPTIVE,
 	.pick = pick,
 };

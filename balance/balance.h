@@ -60,6 +60,7 @@ typedef int balance_fn(const struct balance_view *v);
 struct balance_algorithm {
 	const char *name;	/* as written in the configuration */
 	unsigned needs;		/* enum balance_need */
+	enum shm_rule rule;
 	balance_fn *pick;
 };
 

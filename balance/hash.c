@@ -108,5 +108,6 @@ static int pick(const struct balance_view *v)
 const struct balance_algorithm balance_hash = {
 	.name = "hash",
 	.needs = BALANCE_INFLIGHT | BALANCE_KEY,
+	.rule = SHM_RULE_HASH,
 	.pick = pick,
 };

@@ -55,5 +55,6 @@ static int pick(const struct balance_view *v)
 const struct balance_algorithm balance_least_connections = {
 	.name = "least-connections",
 	.needs = BALANCE_INFLIGHT,
+	.rule = SHM_RULE_LEAST_CONNECTIONS,
 	.pick = pick,
 };

@@ -59,5 +59,6 @@ static int pick(const struct balance_view *v)
 const struct balance_algorithm balance_least_requests = {
 	.name = "least-requests",
 	.needs = BALANCE_INFLIGHT | BALANCE_ENTRIES,
+	.rule = SHM_RULE_LEAST_REQUESTS,
 	.pick = pick,
 };

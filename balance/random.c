@@ -26,5 +26,6 @@ static int pick(const struct balance_view *v)
 const struct balance_algorithm balance_random = {
 	.name = "random",
 	.needs = 0,
+	.rule = SHM_RULE_RANDOM,
 	.pick = pick,
 };

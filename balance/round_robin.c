@@ -42,5 +42,6 @@ static int pick(const struct balance_view *v)
 const struct balance_algorithm balance_round_robin = {
 	.name = "round-robin",
 	.needs = BALANCE_TURNS,
+	.rule = SHM_RULE_ROUND_ROBIN,
 	.pick = pick,
 };

@@ -477,3 +477,42 @@ const char *table_eject_text(uint32_t reason)
 
 	return reason < sizeof text / sizeof *text ? text[reason] : "unknown";
 }
+
+const char *table_rule_text(uint32_t rule)
+{
+	static const char *const text[SHM_RULE_COUNT] = {
+		[SHM_RULE_NONE] = "none",
+		[SHM_RULE_LEAST_REQUESTS] = "least-requests",
+		[SHM_RULE_LEAST_CONNECTIONS] = "least-connections",
+		[SHM_RULE_ROUND_ROBIN] = "round-robin",
+		[SHM_RULE_RANDOM] = "random",
+		[SHM_RULE_HASH] = "hash",
+		[SHM_RULE_ADAPTIVE] = "adaptive",
+		[SHM_RULE_FIRST] = "first",
+		[SHM_RULE_HASH_NEXT] = "hash-next",
+		[SHM_RULE_STICKY] = "sticky",
+		[SHM_RULE_ONLY] = "only",
+	};
+
+	return rule < SHM_RULE_COUNT ? text[rule] : "unknown";
+}
+
+char *table_how_text(char buf[static TABLE_HOW_MAX], uint32_t how)
+{
+	static const char text[][12] = {
+		"retry", "queued", "backup", "unprobed", "panic", "unstuck", "full", "ejected", "hedge",
+	};
+	size_t at = 0;
+
+	for (unsigned i = 0; i < sizeof text / sizeof *text; i++) {
+		if (!(how >> i & 1))
+			continue;
+		buf[at++] = '+';
+		memcpy(buf + at, text[i], strlen(text[i]));
+		at += strlen(text[i]);
+	}
+	buf[at] = '\0';
+	return buf;
+}
+
+_Static_assert(SHM_HOW_ALL == (1 << 9) - 1, "a word for each bit");

@@ -118,6 +118,10 @@ unsigned table_latency_bucket(uint64_t ns);
 const char *table_outcome_text(uint32_t outcome);
 const char *table_verdict_text(uint32_t verdict);
 const char *table_eject_text(uint32_t reason);
+const char *table_rule_text(uint32_t rule);	/* one word, also for logs */
+/* The words of enum shm_how that are set, each with a '+' before it; empty: none is. Returns buf. */
+#define TABLE_HOW_MAX 96
+char *table_how_text(char buf[static TABLE_HOW_MAX], uint32_t how);
 
 /* The single writer's increment: no locked instruction, others only read. */
 static inline void table_add(_Atomic uint64_t *word, uint64_t n)

@@ -57,6 +57,7 @@ static bool attempt_failed(struct exchange *x, enum shm_outcome outcome)
 	else {
 		x->fresh = false;
 		x->failures++;
+		x->how |= SHM_HOW_RETRY;
 		choose_tried(&x->tried, sv);
 		if (outcome != SHM_OUT_LOCAL)
 			learning_failed(x);
@@ -103,6 +104,7 @@ static enum exchange_result wait_in_line(struct exchange *x, unsigned status)
 	x->client_moved = 0;	/* the session's timer is ours now: whoever wants it next sets it */
 	x->queue_status = (uint16_t)status;
 	x->turn = false;
+	x->how |= SHM_HOW_QUEUED;
 	if (conn_arm(&s->c) < 0) {
 		exchange_abort(x);
 		return EXCHANGE_CLOSE;
@@ -115,7 +117,15 @@ static struct server *choose(struct exchange *x, bool *full)
 {
 	struct ask ask = { .tried = &x->tried, .key = x->key, .sticky = x->sticky };
 
-	return choose_server(x->pool, &ask, full);
+	struct choice c;
+	struct server *sv = choose_server(x->pool, &ask, &c);
+
+	*full = c.full;
+	if (sv) {
+		x->rule = c.rule;
+		x->how = c.how | (x->how & (SHM_HOW_RETRY | SHM_HOW_QUEUED | SHM_HOW_HEDGE));
+	}
+	return sv;
 }
 
 /* Begins with a server that is counted as ours already. GO, or what failing led to; *failed: try the next. */
@@ -202,6 +212,7 @@ bool attempt_instead(struct exchange *x, enum exchange_result *r)
 	if (other == NULL)
 		return false;
 	x->failures++;
+	x->how |= SHM_HOW_RETRY;
 	if (!paid(x, kind)) {
 		choose_done(other, false);
 		return false;

@@ -63,10 +63,12 @@ static void look(struct pool *p)
 {
 	p->looked_ns = state_now();
 	p->limited = false;
+	p->ejected = false;
 	p->usable_weight = 0;
 	for (unsigned i = 0; i < p->conf->nservers; i++) {
 		const struct server *s = &p->server[i];
 		p->limited |= atomic_load_explicit(&s->row->maxconn, memory_order_relaxed) != 0;
+		p->ejected |= atomic_load_explicit(&s->health->ejected_until_ns, memory_order_relaxed) != 0;
 		if (!s->conf->backup && choose_usable(s))
 			p->usable_weight += atomic_load_explicit(&s->row->weight, memory_order_relaxed);
 	}
@@ -114,8 +116,9 @@ static bool last_resort(const struct server *s)
  * Fills col.usable: the servers in their turn (ordinary ones first, then backups, then those that
  * nobody has probed yet). Returns how many.
  */
-static unsigned candidates(struct pool *p, const struct tried *tried)
+static unsigned candidates(struct pool *p, const struct tried *tried, uint16_t *how)
 {
+	static const uint16_t class_how[] = { 0, SHM_HOW_BACKUP, SHM_HOW_UNPROBED };
 	unsigned n = p->conf->nservers, found = 0;
 
 	for (int class = 0; class < 3 && found == 0; class++) {
@@ -129,6 +132,7 @@ static unsigned candidates(struct pool *p, const struct tried *tried)
 				col.usable[tried->server[i]] = 0;
 				found--;
 			}
+		*how = (uint16_t)((*how & SHM_HOW_UNSTUCK) | class_how[class]);
 	}
 	return found;
 }
@@ -210,10 +214,10 @@ static unsigned take_out_full(const struct pool *p)
 }
 
 /* Gathers what the pool's algorithm wants, asks it, and asks again where others were quicker. */
-static struct server *by_view(struct pool *p, const struct ask *ask, bool *full)
+static struct server *by_view(struct pool *p, const struct ask *ask, struct choice *c)
 {
 	unsigned n = p->conf->nservers, needs = p->balance->needs;
-	unsigned found = candidates(p, ask->tried);
+	unsigned found = candidates(p, ask->tried, &c->how);
 	bool summed = false;
 	struct server *s;
 	int best;
@@ -222,9 +226,12 @@ static struct server *by_view(struct pool *p, const struct ask *ask, bool *full)
 		return NULL;
 	if (needs & BALANCE_INFLIGHT || p->limited)
 		sum32(p, table_inflight, col.inflight);
-	if (p->limited && take_out_full(p) == found) {
-		*full = true;
-		return NULL;
+	if (p->limited) {
+		unsigned full = take_out_full(p);
+		c->full = full > 0;
+		if (full == found)
+			return NULL;
+		found -= full;
 	}
 	if (needs & (BALANCE_ENTRIES | BALANCE_TURNS)) {
 		sum_dispatched(p, col.dispatched);
@@ -256,16 +263,18 @@ static struct server *by_view(struct pool *p, const struct ask *ask, bool *full)
 		s = &p->server[best];
 		if (queue_claim(s)) {
 			round_due(p, summed);
+			c->rule = (uint8_t)(found == 1 ? SHM_RULE_ONLY : p->maglev ? SHM_RULE_HASH_NEXT : p->balance->rule);
 			return s;
 		}
 		col.usable[best] = 0;
-		*full = true;
+		found--;
+		c->full = true;
 	}
 	return NULL;
 }
 
 /* balance hash without a look at all servers: first the key's own, then others on its way. */
-static struct server *by_hash(struct pool *p, const struct ask *ask)
+static struct server *by_hash(struct pool *p, const struct ask *ask, struct choice *c)
 {
 	const struct table *t = worker.table;
 	struct server *over = NULL;
@@ -280,10 +289,14 @@ static struct server *by_hash(struct pool *p, const struct ask *ask)
 			continue;
 		if (maglev_over(table_sum_inflight(t, s->conf->row), atomic_load_explicit(&s->row->weight, memory_order_relaxed),
 		    total, p->usable_weight)) {
-			if (over == NULL)
+			if (over == NULL) {
 				over = s;
-		} else if (queue_claim(s))
+				c->rule = step ? SHM_RULE_HASH_NEXT : SHM_RULE_HASH;
+			}
+		} else if (queue_claim(s)) {
+			c->rule = step ? SHM_RULE_HASH_NEXT : SHM_RULE_HASH;
 			return s;
+		}
 	}
 	return over && queue_claim(over) ? over : NULL;
 }
@@ -300,28 +313,32 @@ static struct server *by_sample(struct pool *p, const struct ask *ask)
 	return best >= 0 && queue_claim(&p->server[best]) ? &p->server[best] : NULL;
 }
 
-struct server *choose_server(struct pool *p, const struct ask *ask, bool *full)
+struct server *choose_server(struct pool *p, const struct ask *ask, struct choice *c)
 {
 	struct server *s = NULL;
 
-	*full = false;
+	*c = (struct choice){ .rule = (uint8_t)p->balance->rule };
 	if (state_now() - p->looked_ns >= CHOOSE_LOOK_NS)
 		look(p);
 	if (ask->sticky >= 0) {
 		s = &p->server[ask->sticky];
-		if (!choose_usable(s) || choose_was_tried(ask->tried, (unsigned)ask->sticky) || !queue_claim(s))
+		if (!choose_usable(s) || choose_was_tried(ask->tried, (unsigned)ask->sticky) || !queue_claim(s)) {
+			c->how |= SHM_HOW_UNSTUCK;
 			s = NULL;
+		} else
+			c->rule = SHM_RULE_STICKY;
 	}
 	if (s == NULL && p->maglev)
-		s = by_hash(p, ask);
+		s = by_hash(p, ask, c);
 	if (s == NULL && p->balance->needs & BALANCE_LEARNED && !p->limited && p->conf->nservers > CHOOSE_ALL)
 		s = by_sample(p, ask);
 	if (s)
 		round_due(p, false);
 	else
-		s = by_view(p, ask, full);
+		s = by_view(p, ask, c);
 	if (s == NULL)
 		return NULL;
+	c->how |= (uint16_t)((p->ejected ? SHM_HOW_EJECTED : 0) | (c->full ? SHM_HOW_FULL : 0));
 	table_add(s->dispatched, 1);
 	if (p->maglev)
 		table_add32(&p->line->inflight, 1);
@@ -331,8 +348,9 @@ struct server *choose_server(struct pool *p, const struct ask *ask, bool *full)
 bool choose_room(struct pool *p)
 {
 	static const struct tried none;
+	uint16_t how = 0;
 
-	if (candidates(p, &none) == 0)
+	if (candidates(p, &none, &how) == 0)
 		return false;
 	for (unsigned i = 0; i < p->conf->nservers; i++) {
 		uint32_t most = maxconn(&p->server[i]);

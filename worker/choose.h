@@ -22,13 +22,17 @@ struct ask {
 	int sticky;		/* position of the server that its cookie names; -1: none */
 };
 
+/* What came of it. */
+struct choice {
+	bool full;		/* a server that could be chosen otherwise has its maxconn */
+	uint8_t rule;		/* enum shm_rule */
+	uint16_t how;		/* enum shm_how; _RETRY, _QUEUED and _HEDGE are the caller's to add */
+};
+
 void choose_init(void);
 
-/*
- * The server for the next request of the pool, counted as in flight there. NULL: none is up, or, with
- * *full set, those that are have their maxconn.
- */
-struct server *choose_server(struct pool *p, const struct ask *ask, bool *full);
+/* The server for the next request of the pool, counted as in flight there. NULL: none is up, or c->full. */
+struct server *choose_server(struct pool *p, const struct ask *ask, struct choice *c);
 /* Whether a server of the pool could take a request now. */
 bool choose_room(struct pool *p);
 void choose_tried(struct tried *t, const struct server *s);

@@ -46,6 +46,8 @@ struct exchange {
 	struct fields_notes *notes;	/* lent when the answer or the log will want something of the request */
 	unsigned failures;	/* attempts that failed, but for kept connections found dead */
 	uint8_t state;		/* enum exchange_state */
+	uint8_t rule;		/* enum shm_rule: by what x->server was chosen; stays for the log when that is gone */
+	uint16_t how;		/* enum shm_how */
 	uint8_t method;		/* enum http_method */
 	uint8_t minor;		/* of the client's HTTP version */
 	bool client_keep;	/* the client lets its connection live, and so do we */

@@ -50,6 +50,7 @@ struct pool {
 	uint64_t looked_ns;
 	uint64_t usable_weight;		/* of its servers */
 	bool limited;			/* some server has a maxconn */
+	bool ejected;			/* some server is ejected */
 	struct maglev *maglev;		/* balance hash; NULL otherwise */
 	uint64_t maglev_weights;	/* hash of the weights that it was built for */
 
