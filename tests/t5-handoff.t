@@ -25,12 +25,13 @@ start_lb -N 4 @ "$B1" "$B2"
 wait_for 5 eval '[ "$(count_workers)" = 4 ]'
 base=$(total)
 # mode http listeners defer: the connection must say something to be handed over
-raw -c 400 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' -w 'GET /' -p 4000 -k >"$TMP/flood" 2>&1 &
+raw -c 400 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' -w 'GET /' -t 20000 -e "$TMP/served" -k >"$TMP/flood" 2>&1 &
 R=$!
 ok "400 connections are with the workers" wait_for 8 eval '[ "$(total)" -ge $((base + 400)) ]'
 between "$(spread)" 0 30 "spread evenly"
 load -n 2000 -c 16 --close >"$TMP/out"
 like "$(< "$TMP/out")" '"ok":2000,"failed":0' "served beside them"
+: >"$TMP/served"
 ok "they close" wait $R
 
 # --- idle: no wake-ups but health's ---
@@ -64,7 +65,7 @@ start_conf <"$TMP/c"
 wait_for 5 eval '[ "$(count_workers)" = 3 ]'
 N=3000
 base=$(total)
-raw -c $N -t 60000 'GET /first HTTP/1.1\r\nHost: x\r\n\r\n' -w 'GET /first' -p 6000 \
+raw -c $N -t 60000 'GET /first HTTP/1.1\r\nHost: x\r\n\r\n' -w 'GET /first' -e "$TMP/go" \
     'GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >"$TMP/moved" 2>&1 &
 R=$!
 ok "$N idle connections" wait_for 20 eval '[ "$(total)" -ge $((base + N)) ]'
@@ -74,6 +75,7 @@ ok "move to new workers" wait_for 10 grep -q 'generation 1 is gone' "$LB_LOG"
 diag "$N moved in $(($(_now_ms) - t)) ms"
 ok "every one of them" wait_for 5 eval '[ "$(total)" -ge $((base + N)) ]'
 between "$(spread)" 0 60 "spread evenly"
+: >"$TMP/go"
 wait $R
 like "$(< "$TMP/moved")" 'GET /last' "and are used again"
 stop_lb

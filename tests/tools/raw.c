@@ -5,6 +5,7 @@
  *	TEXT		sent as it is, \r \n \t \\ \xHH undone (an ITEM that starts with "-" is an order)
  *	-f FILE		the file's bytes		-p MS	pause (what comes is read meanwhile)
  *	-w TEXT		wait until TEXT has come (after what an earlier -w found)
+ *	-e FILE		wait until FILE is there, at most as long as -t says (what comes is read meanwhile)
  *	-1		from here on every byte is sent by itself, 1 ms apart
  *	-s		half-close: no more will be sent
  *	-k		end here, closing; -r: the same with a reset
@@ -188,7 +189,7 @@ static int dial(const char *text)
 
 _Noreturn static void usage(void)
 {
-	fputs("usage: raw TARGET [TEXT | -f FILE | -p MS | -w TEXT | -1 | -s | -k | -r | -t MS | -l BYTES | -q | -c N]...\n",
+	fputs("usage: raw TARGET [TEXT | -f FILE | -p MS | -w TEXT | -e FILE | -1 | -s | -k | -r | -t MS | -l BYTES | -q | -c N]...\n",
 	    stderr);
 	exit(2);
 }
@@ -206,6 +207,20 @@ static void send_file(const char *name)
 	while ((n = fread(buf, 1, sizeof(buf), f)) > 0)
 		send_all(buf, n);
 	fclose(f);
+}
+
+static void wait_for_file(const char *name)
+{
+	uint64_t until = clock_ms() + timeout_ms;
+
+	while (access(name, F_OK) != 0) {
+		uint64_t now = clock_ms();
+		if (now >= until)
+			leave(5);
+		listen_until(now + 20, NULL, 0);
+		if (eof)
+			poll(NULL, 0, 20);
+	}
 }
 
 int main(int argc, char **argv)
@@ -226,7 +241,7 @@ int main(int argc, char **argv)
 			send_all(item, n);
 			continue;
 		}
-		if (strchr("fpwtlc", item[1]) != NULL && i + 1 >= argc)
+		if (strchr("fpwtlce", item[1]) != NULL && i + 1 >= argc)
 			usage();
 		switch (item[1]) {
 		case 'f': send_file(argv[++i]); break;
@@ -237,6 +252,9 @@ int main(int argc, char **argv)
 				leave(5);
 			break;
 		}
+		case 'e':
+			wait_for_file(argv[++i]);
+			break;
 		case '1': single = true; break;
 		case 's': shutdown(fd, SHUT_WR); break;
 		case 'r': reset = 1; leave(0);
