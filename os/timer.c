@@ -11,6 +11,7 @@
 
 #define PLACES (UINT64_C(1) << TIMER_BITS)
 #define MASK (PLACES - 1)
+#define AHEAD ((UINT64_C(1) << (TIMER_LEVELS * TIMER_BITS)) - 1)	/* ticks that the wheel holds; as many bits as struct timer's filed */
 
 static uint64_t tick_at_or_after(uint64_t ns)
 {
@@ -28,13 +29,15 @@ static void file(struct timer_wheel *w, struct timer *t, uint64_t tick)
 {
 	uint64_t delta = tick - w->tick;
 	unsigned level = 0;
-	while (level < TIMER_LEVELS - 1 && delta >= PLACES << (level * TIMER_BITS))
+	if (delta > AHEAD) {	/* beyond the wheel: as late as it can hold */
+		delta = AHEAD;
+		tick = w->tick + AHEAD;
+	}
+	while (delta >= PLACES << (level * TIMER_BITS))
 		level++;
-	if (delta >= PLACES << (level * TIMER_BITS))	/* beyond the wheel: as late as it can hold */
-		tick = w->tick + (PLACES << (level * TIMER_BITS)) - 1;
 	unsigned place = (unsigned)((tick >> (level * TIMER_BITS)) & MASK);
 	struct timer **head = &w->place[level][place];
-	t->filed = tick;
+	t->filed = tick & AHEAD;
 	t->next = *head;
 	t->prev = head;
 	if (t->next)
@@ -57,14 +60,22 @@ static void unfile(struct timer_wheel *w, struct timer *t)
 	t->next = NULL;
 }
 
+/* The tick under which an armed timer lies: it is not behind, and not further ahead than the wheel goes. */
+static uint64_t filed(const struct timer_wheel *w, const struct timer *t)
+{
+	return w->tick + ((t->filed - w->tick) & AHEAD);
+}
+
 void timer_set(struct timer_wheel *w, struct timer *t, uint64_t deadline_ns)
 {
 	uint64_t tick = tick_at_or_after(deadline_ns);
-	t->deadline_ns = deadline_ns;
 	if (tick <= w->tick)
 		tick = w->tick + 1;
+	if (tick > TIMER_LATEST)
+		tick = TIMER_LATEST;
+	t->deadline = tick & TIMER_LATEST;
 	if (t->prev) {
-		if (tick >= t->filed)
+		if (tick >= filed(w, t))
 			return;
 		unfile(w, t);
 	}
@@ -126,15 +137,14 @@ void timer_run(struct timer_wheel *w, uint64_t now_ns)
 			take(w, level, (unsigned)((tick >> shift) & MASK), &list);
 			while ((t = list) != NULL) {
 				unfile(w, t);
-				file(w, t, t->filed);
+				file(w, t, filed(w, t));
 			}
 		}
 		take(w, 0, (unsigned)(tick & MASK), &list);
 		while ((t = list) != NULL) {
-			uint64_t due = tick_at_or_after(t->deadline_ns);
 			unfile(w, t);
-			if (due > tick)		/* was moved later since it was filed */
-				file(w, t, due);
+			if (t->deadline > tick)	/* was moved later since it was filed */
+				file(w, t, t->deadline);
 			else
 				t->cb(t);
 		}

@@ -111,7 +111,7 @@ void hang_watch(struct supervisor *s)
 {
 	uint64_t due = s->loop.now_ns + HANG_CHECK_NS;
 
-	if (!timer_armed(&s->hang) || s->hang.deadline_ns > due)
+	if (!timer_armed(&s->hang) || timer_deadline_ns(&s->hang) > due)
 		timer_set(&s->loop.wheel, &s->hang, due);
 }
 

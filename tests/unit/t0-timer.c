@@ -11,8 +11,14 @@
 
 static struct timer_wheel wheel;
 static struct timer timers[N];
-static uint64_t now, fired_at[N];
+static uint64_t now, fired_at[N], deadline_ns[N];	/* as they were asked for */
 static unsigned fired, early;
+
+static void set(size_t i, uint64_t when_ns)
+{
+	deadline_ns[i] = when_ns;
+	timer_set(&wheel, &timers[i], when_ns);
+}
 
 static void on_timer(struct timer *t)
 {
@@ -20,18 +26,19 @@ static void on_timer(struct timer *t)
 
 	fired++;
 	fired_at[i] = now;
-	if (now < t->deadline_ns)
+	if (now < deadline_ns[i])
 		early++;
 	/* Half of them arm themselves again, also far away, also at once. */
 	if (rand() % 2)
-		timer_set(&wheel, t, now + (uint64_t)(rand() % 3) * MS);
+		set(i, now + (uint64_t)(rand() % 3) * MS);
 }
 
 static uint64_t draw(void)
 {
-	static const uint64_t span[] = { 2, 70, 5000, 300000, 20000000, 4000000000 };
+		/* ms; the last is as far as three wheels reach */
+	static const uint64_t span[] = { 2, 70, 5000, 300000, 20000000, 50000000 };
 
-	return (uint64_t)rand() % (span[rand() % 6] * MS);
+	return ((uint64_t)rand() << 31 | (uint64_t)rand()) % (span[rand() % 6] * MS);
 }
 
 static void random_walk(void)
@@ -40,21 +47,21 @@ static void random_walk(void)
 	unsigned missed = 0, wrong = 0;
 
 	for (int step = 0; step < 200000; step++) {
-		int i = rand() % N;
+		size_t i = (size_t)rand() % N;
 		switch (rand() % 4) {
 		case 0:
-			timer_set(&wheel, &timers[i], now + draw());
+			set(i, now + draw());
 			break;
 		case 1:
 			timer_cancel(&wheel, &timers[i]);
 			break;
 		case 2:		/* mostly later, as keep-alive deadlines move */
 			if (timer_armed(&timers[i]))
-				timer_set(&wheel, &timers[i], timers[i].deadline_ns + draw() / 4);
+				set(i, deadline_ns[i] + draw() / 4);
 			break;
 		default:
 			for (int k = 0; k < N; k++)
-				want[k] = timer_armed(&timers[k]) ? timers[k].deadline_ns : 0;
+				want[k] = timer_armed(&timers[k]) ? deadline_ns[k] : 0;
 			memset(fired_at, 0, sizeof fired_at);
 			if (rand() % 2) {	/* sleep as the loop does: until the wheel says */
 				uint64_t next = timer_next_ns(&wheel);
@@ -78,26 +85,25 @@ static void random_walk(void)
 	ok(fired > 1000, "many have fired: %u", fired);
 }
 
-static void sleeping(void)
+static void sleeping(const char *what, uint64_t ahead_ms, unsigned limit)
 {
-	static struct timer one;
+	static struct timer one;	/* without a callback: it is not run to its end */
 
 	for (int i = 0; i < N; i++)
 		timer_cancel(&wheel, &timers[i]);
 	ok(timer_next_ns(&wheel) == UINT64_MAX, "an empty wheel has nothing to wait for");
-	one.cb = on_timer;
-	timer_set(&wheel, &one, now + 90 * 1000 * MS);
+	uint64_t due = (now / MS + ahead_ms) * MS;
+	timer_set(&wheel, &one, due);
 	unsigned turns = 0;
-	while (timer_armed(&one) && turns < 100) {
+	while (timer_armed(&one) && turns < 10 * limit) {
 		now = timer_next_ns(&wheel);
-		/* on_timer() indexes by address: this one is not in the array */
-		one.cb = NULL;
-		if (now >= one.deadline_ns)
+		if (now >= due)
 			break;
 		timer_run(&wheel, now);
 		turns++;
 	}
-	ok(turns < 5, "a timer 90 s away costs %u turns before it fires", turns);
+	ok(now == due && turns < limit, "a timer %s away costs %u turns before it fires", what, turns);
+	timer_cancel(&wheel, &one);
 }
 
 int main(void)
@@ -108,6 +114,7 @@ int main(void)
 	for (int i = 0; i < N; i++)
 		timers[i].cb = on_timer;
 	random_walk();
-	sleeping();
+	sleeping("90 s", 90 * 1000, 5);
+	sleeping("a week", UINT64_C(7) * 24 * 3600 * 1000, 7 * 24);	/* one turn of the wheel is 4.6 hours, and costs four */
 	return done_testing();
 }
