@@ -140,7 +140,6 @@ static void start(const struct worker_start *st)
 	worker.health_wake = st->health_wake;
 	worker.wake = st->wake;
 	worker.row = &st->table->worker[st->slot];
-	worker.runnable_end = &worker.runnable;
 	if (getrandom(&worker.rng, sizeof worker.rng, GRND_NONBLOCK) != sizeof worker.rng || worker.rng == 0)
 		worker.rng = loop_clock_ns() | 1;
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0)
@@ -189,7 +188,7 @@ _Noreturn void worker_main(const struct worker_start *st)
 		session_run_yielded();
 		more = queue_run();
 		watch_channel();
-		if ((worker.retiring || worker.stopping) && worker.sessions == NULL && session_flush_handed_back() == 0)
+		if ((worker.retiring || worker.stopping) && worker.sessions == 0 && session_flush_handed_back() == 0)
 			break;
 	}
 	exit(0);

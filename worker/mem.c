@@ -41,6 +41,27 @@ static struct slab heads = { .size = sizeof(struct http_head) };
 static struct pipe *kept[PIPES_KEPT];
 static unsigned nkept;
 
+static int add_block(struct slab *s)
+{
+	char **list = realloc(s->block, (s->nblocks + 1) * sizeof *list);
+
+	if (list == NULL)
+		return -1;
+	s->block = list;
+	list[s->nblocks] = malloc(CHUNK);	/* large: the kernel gives pages as they are touched */
+	if (list[s->nblocks] == NULL)
+		return -1;
+	s->nblocks++;
+	return 0;
+}
+
+void *slab_at(const struct slab *s, unsigned i)
+{
+	size_t n = CHUNK / s->size;
+
+	return s->block[i / n] + i % n * s->size;
+}
+
 void *slab_take(struct slab *s)
 {
 	void *p = s->free;
@@ -49,17 +70,9 @@ void *slab_take(struct slab *s)
 		s->free = *(void **)p;
 		return p;
 	}
-	if (s->nfresh == 0) {
-		size_t n = CHUNK / s->size;
-		s->fresh = malloc(n * s->size);	/* large: the kernel gives pages as they are touched */
-		if (s->fresh == NULL)
-			return NULL;
-		s->nfresh = n;
-	}
-	p = s->fresh;
-	s->fresh += s->size;
-	s->nfresh--;
-	return p;
+	if (s->used == s->nblocks * (CHUNK / s->size) && add_block(s) < 0)
+		return NULL;
+	return slab_at(s, s->used++);
 }
 
 void slab_give(struct slab *s, void *p)
@@ -99,7 +112,7 @@ static struct buf *take(struct pages *p)
 		p->cold = p->nfree;
 	if (p->nfree - p->cold < p->low)
 		p->low = p->nfree - p->cold;
-	b->at = b->end = 0;
+	b->at = b->end = b->tail_size = 0;
 	b->size = p->size - (uint32_t)sizeof *b;
 	return b;
 }

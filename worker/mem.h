@@ -12,12 +12,14 @@
 
 #include "http/head.h"
 
-#define BUF_SIZE (16384 - 12)	/* of an ordinary buffer: with its head it fills whole pages */
-#define BUF_LARGE (65536 - 12)	/* of one that holds a request to be repeated */
+#define BUF_SIZE (16384 - 24)	/* of an ordinary buffer: with its head it fills whole pages */
+#define BUF_LARGE (65536 - 24)	/* of one that holds a request to be repeated */
 
 /* Bytes on their way: data[at..end). */
 struct buf {
 	uint32_t at, end, size;
+	uint32_t tail_size;	/* of our own answers: what goes behind data, of the configuration */
+	const char *tail;
 	char data[];
 };
 
@@ -30,13 +32,17 @@ struct pipe {
 struct slab {
 	size_t size;		/* of one object, bytes; at least a pointer */
 	void *free;		/* given back */
-	char *fresh;		/* the rest of the last block, never touched */
-	size_t nfresh;		/* objects in it */
+	char **block;		/* of as many objects each; pages are touched as used */
+	unsigned nblocks;
+	unsigned used;		/* objects ever taken, those given back included */
 };
 
 /* Uninitialised memory; NULL with errno ENOMEM. */
 void *slab_take(struct slab *s);
+/* Its first bytes are overwritten, where a pointer goes; the rest stays as it is until it is taken again. */
 void slab_give(struct slab *s, void *p);
+/* Any of used objects, whether it is in use now or not: that, the object must say. */
+void *slab_at(const struct slab *s, unsigned i);
 
 struct buf *buf_take(void);		/* empty; NULL: out of memory */
 struct buf *buf_take_large(void);

@@ -157,7 +157,8 @@ static bool unpack(struct buf **b, const struct handoff_msg *m, size_t *at, uint
 {
 	if (size == 0)
 		return true;
-	if (size > BUF_SIZE || size > m->head.extra - *at || (*b = buf_take()) == NULL)
+	/* Another version's buffers may be larger than ours. */
+	if (size > BUF_LARGE || size > m->head.extra - *at || (*b = size > BUF_SIZE ? buf_take_large() : buf_take()) == NULL)
 		return false;
 	memcpy((*b)->data, m->extra + *at, size);
 	(*b)->end = size;

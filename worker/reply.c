@@ -55,8 +55,8 @@ static void put(struct session *s, unsigned status, struct http_text fields, con
 	if (s->head_request || n == 0)
 		return;
 	if (body) {
-		s->tail = body->data;
-		s->tail_size = (uint32_t)body->size;
+		s->out->tail = body->data;
+		s->out->tail_size = (uint32_t)body->size;
 	} else if (size <= buf_room(s->out)) {
 		memcpy(s->out->data + n, text, size);
 		s->out->end += (uint32_t)size;

@@ -1,6 +1,6 @@
 /*
  * What the balancer says itself: errors, redirects, fixed answers, and what the last one on the way of a
- * request says. Each writes to s->out (and s->tail), which session_reply() has prepared.
+ * request says. Each writes to s->out (and its tail), which session_reply() has prepared.
  */
 #ifndef WORKER_REPLY_H
 #define WORKER_REPLY_H

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,47 +25,74 @@
 #define LINGER_READS	64	/* buffers of what nobody wants, in one turn */
 #define REQUESTS_TURN	32	/* pipelined requests that one session may have answered before others get theirs */
 
+_Static_assert(sizeof(struct session) + sizeof(struct loop_slot) <= 176, "an idle connection is to cost less than 200 bytes");
+
 static struct slab sessions = { .size = sizeof(struct session) };
 static struct handoff_msg back;		/* connections on their way back to the supervisor */
 
-/* ---- lists ---- */
+/* ---- those that gave way ---- */
+
+/* Who goes on in the next turn, and who is left of this one. Each has room for all sessions, so that yielding never fails. */
+static struct session **next_turn, **this_turn;
+static unsigned nthis, turn_room;
+
+/* 0, or -1 with errno. */
+static int make_room(void)
+{
+	unsigned room = turn_room ? 2 * turn_room : 64;
+	struct session **list;
+
+	if (worker.sessions < turn_room)
+		return 0;
+	if ((list = realloc(next_turn, room * sizeof(struct session *))) == NULL)
+		return -1;
+	next_turn = list;
+	if ((list = realloc(this_turn, room * sizeof(struct session *))) == NULL)
+		return -1;
+	this_turn = list;
+	turn_room = room;
+	return 0;
+}
 
 static void unqueue(struct session *s)
 {
-	if (s->run_prev == NULL)
+	uint32_t at = s->run_at - 1;
+
+	if (s->run_at == 0)
 		return;
-	*s->run_prev = s->run_next;
-	if (s->run_next)
-		s->run_next->run_prev = s->run_prev;
-	else
-		worker.runnable_end = s->run_prev;
-	s->run_prev = NULL;
+	if (at < nthis && this_turn[at] == s)
+		this_turn[at] = NULL;
+	else {
+		next_turn[at] = next_turn[--worker.runnable];
+		next_turn[at]->run_at = at + 1;
+	}
+	s->run_at = 0;
 }
 
 void session_yield(struct session *s)
 {
-	if (s->run_prev)
+	if (s->run_at)
 		return;
-	s->run_next = NULL;
-	s->run_prev = worker.runnable_end;
-	*worker.runnable_end = s;
-	worker.runnable_end = &s->run_next;
+	next_turn[worker.runnable++] = s;
+	s->run_at = worker.runnable;
 }
 
 void session_run_yielded(void)
 {
-	struct session *s, *last = NULL;
+	struct session **list = next_turn;
 
-	/* Those that are there now; who yields again waits for the next turn. */
-	if (worker.runnable)
-		last = (struct session *)(void *)((char *)worker.runnable_end - offsetof(struct session, run_next));
-	while ((s = worker.runnable) != NULL) {
-		bool end = s == last;
-		unqueue(s);
-		session_run(s);
-		if (end)
-			break;
+	next_turn = this_turn;
+	this_turn = list;
+	nthis = worker.runnable;
+	worker.runnable = 0;
+	for (unsigned i = 0; i < nthis; i++) {
+		struct session *s = this_turn[i];
+		if (s) {
+			unqueue(s);
+			session_run(s);
+		}
 	}
+	nthis = 0;
 }
 
 /* ---- end ---- */
@@ -76,9 +104,7 @@ static void forget(struct session *s)
 	buf_give(&s->out);
 	head_give(&s->head);
 	preamble_forget(s);
-	*s->prev = s->next;
-	if (s->next)
-		s->next->prev = s->prev;
+	worker.sessions--;
 	table_add32(&worker.row->active, (uint32_t)-1);
 	table_add32(&table_clients(worker.table, worker.slot)[s->listener->row], (uint32_t)-1);
 	/* The fence: either we see that the supervisor waits for this, or it sees that there is one less. */
@@ -95,6 +121,7 @@ void session_close(struct session *s)
 		exchange_abort(s->x);
 	forget(s);
 	conn_close(&s->c);
+	s->phase = SESSION_GONE;
 	slab_give(&sessions, s);
 }
 
@@ -163,7 +190,6 @@ bool session_reply(struct session *s, bool close)
 		s->out = buf_take();
 	s->phase = SESSION_ANSWER;
 	s->close_after = close || worker.stopping || s->out == NULL;
-	s->tail_size = 0;
 	return s->out != NULL;	/* else session_run() finds nothing to write and goes on to the end */
 }
 
@@ -179,24 +205,26 @@ void session_answer(struct session *s, unsigned status, bool close)
 /* True: written; false: wait, or the session is gone. */
 static bool send_answer(struct session *s)
 {
-	while (buf_size(s->out) + s->tail_size > 0) {
+	struct buf *b = s->out;
+
+	while (b && buf_size(b) + b->tail_size > 0) {
 		if (!s->c.wr) {
 			timer_set(&worker.loop.wheel, &s->timer, state_now() + s->listener->send_timeout_ns);
 			if (conn_arm(&s->c) < 0)
 				session_close(s);
 			return false;
 		}
-		long n = conn_write(&s->c, s->out->data + s->out->at, buf_size(s->out), s->tail, s->tail_size, s->close_after);
+		long n = conn_write(&s->c, b->data + b->at, buf_size(b), b->tail, b->tail_size, s->close_after);
 		if (n == CONN_ERROR) {
 			session_close(s);
 			return false;
 		}
 		if (n > 0) {
-			uint32_t head = n < buf_size(s->out) ? (uint32_t)n : buf_size(s->out);
-			s->out->at += head;
+			uint32_t head = n < buf_size(b) ? (uint32_t)n : buf_size(b);
+			b->at += head;
 			if ((uint32_t)n > head) {	/* else there may be no tail, and nothing is not zero bytes on from it */
-				s->tail += (uint32_t)n - head;
-				s->tail_size -= (uint32_t)n - head;
+				b->tail += (uint32_t)n - head;
+				b->tail_size -= (uint32_t)n - head;
 			}
 		}
 	}
@@ -398,6 +426,8 @@ void session_run(struct session *s)
 		case SESSION_LINGER:
 			linger(s);
 			return;
+		case SESSION_GONE:
+			return;
 		}
 	}
 }
@@ -433,6 +463,8 @@ static void on_timer(struct timer *t)
 	case SESSION_LINGER:
 		session_close(s);
 		return;
+	case SESSION_GONE:
+		return;
 	}
 }
 
@@ -440,7 +472,7 @@ struct session *session_adopt(int fd, const struct handoff_record *r)
 {
 	struct session *s;
 
-	if (r->listener >= worker.conf->nlisteners || (s = slab_take(&sessions)) == NULL) {
+	if (r->listener >= worker.conf->nlisteners || make_room() < 0 || (s = slab_take(&sessions)) == NULL) {
 		close(fd);
 		return NULL;
 	}
@@ -458,11 +490,7 @@ struct session *session_adopt(int fd, const struct handoff_record *r)
 		memcpy(s->way->to, r->to, sizeof s->way->to);
 		s->way->to_port = r->to_port;
 	}
-	s->next = worker.sessions;
-	s->prev = &worker.sessions;
-	if (s->next)
-		s->next->prev = &s->next;
-	worker.sessions = s;
+	worker.sessions++;
 	table_add32(&worker.row->active, 1);
 	table_add32(&table_clients(worker.table, worker.slot)[s->listener->row], 1);
 	return s;
@@ -489,10 +517,12 @@ void session_start(int fd, const struct handoff_record *r)
 
 void session_sweep(void)
 {
-	struct session *next;
+	static unsigned at;	/* goes round: where the channel was full, it goes on when it takes more */
 
-	for (struct session *s = worker.sessions; s; s = next) {
-		next = s->next;
+	for (unsigned n = sessions.used; n > 0; n--, at++) {
+		if (at >= sessions.used)
+			at = 0;
+		struct session *s = slab_at(&sessions, at);
 		if (s->phase == SESSION_EXCHANGE && worker.retiring)
 			session_yield(s);	/* it may be one that can move: after_exchange() finds out */
 		if ((s->phase != SESSION_IDLE && s->phase != SESSION_PREAMBLE) || s->c.in)

@@ -16,13 +16,12 @@ enum session_phase {
 	SESSION_ANSWER,		/* an answer of our own is going out */
 	SESSION_LINGER,		/* we have finished; the client may still be sending */
 	SESSION_PREAMBLE,	/* what comes before the first request, or the tunnel: worker/preamble.h */
+	SESSION_GONE,		/* memory that waits for another connection */
 };
 
 struct session {
 	struct conn c;
 	struct timer timer;
-	struct session *next, **prev;		/* in worker.sessions */
-	struct session *run_next, **run_prev;	/* in worker.runnable; run_prev NULL: not there */
 	const struct conf_listener *listener;
 	struct exchange *x;
 	struct session_way *way;	/* most have none: worker/preamble.h */
@@ -30,6 +29,7 @@ struct session {
 	struct buf *out;		/* lent while there is something to write that is in no other buffer */
 	uint64_t accepted_ns;
 	uint32_t requests;		/* begun */
+	uint32_t run_at;		/* its place among those that gave way, from 1; 0: it is not there */
 	uint16_t peer_port;
 	uint8_t peer_family;
 	uint8_t phase;			/* enum session_phase */
@@ -37,8 +37,6 @@ struct session {
 	bool secure;			/* the PROXY header said that the client came over TLS */
 	bool close_after;		/* SESSION_ANSWER: no request after this one */
 	bool head_request;		/* the last one was HEAD: our answer to it has no body */
-	uint32_t tail_size;		/* SESSION_ANSWER: what goes behind `out`, of the configuration */
-	const char *tail;
 	uint8_t peer[16];
 };
 

@@ -67,9 +67,8 @@ struct worker_state {
 	struct table *table;
 	struct shm_worker *row;
 	struct pool *pool;		/* [conf->npools] */
-	struct session *sessions;	/* all of them */
-	struct session *runnable;	/* those that gave way to others and go on in the next turn */
-	struct session **runnable_end;
+	unsigned sessions;		/* how many there are */
+	unsigned runnable;		/* those of them that gave way to others and go on in the next turn */
 	uint64_t rng;			/* see balance_draw() */
 	uint32_t slot, generation;
 	int channel, health_wake;
