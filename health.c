@@ -1,6 +1,6 @@
 /*
  * The health process: one for a balancer. Probes all servers, resolves their names, and writes the
- * health rows of the shared table; nobody else does.
+ * health rows and the history of the shared table; nobody else does.
  *
  * Runs unprivileged, forked from the supervisor, which has set its signals, title and log and dropped
  * its privileges before it comes here. Reads what servers answer (health/answer.c, bounded); never
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "health/outlier.h"
+#include "health/record.h"
 #include "health/round.h"
 #include "os/log.h"
 #include "os/loop.h"
@@ -90,6 +91,8 @@ _Noreturn void health_main(const struct health_start *s)
 	round_start(&rounds);
 	if (outlier_start(&loop, s->conf, s->table) < 0)
 		log_fatal("no memory for the servers' figures");
+	if (record_start(&loop, s->table) < 0)
+		log_fatal("no memory for the history");
 	for (;;)
 		if (loop_turn(&loop, UINT64_MAX) < 0)
 			log_fatal("waiting for events failed: %s", strerror(errno));

@@ -22,6 +22,8 @@
  *	server[]   struct shm_server            max_servers
  *	health[]   struct shm_health            max_servers
  *	listener[] struct shm_listener          max_listeners
+ *	history    struct shm_history           1               then struct shm_past, a row for each of:
+ *	               pool[max_pools], server[history_servers], worker[max_workers]
  *	load[]     one column per worker slot   max_workers, load_stride bytes each:
  *	               inflight[max_servers]    uint32_t, gauge
  *	               passive[max_servers]     uint32_t, count of failures that take a server down
@@ -44,7 +46,7 @@
 #include <stdint.h>
 
 #define SHM_MAGIC	UINT64_C(0x4c42414c414e4345)	/* "LBALANCE" */
-#define SHM_LAYOUT	3	/* raised whenever a field moves, changes its meaning, or goes */
+#define SHM_LAYOUT	4	/* raised whenever a field moves, changes its meaning, or goes */
 #define SHM_LINE	64	/* bytes; the unit in which processors fight over memory */
 
 #define SHM_NAME_MAX	64	/* bytes of a name, the final NUL included */
@@ -52,6 +54,9 @@
 #define SHM_PATH_MAX	128	/* bytes of a path, the final NUL included; holds any address of a unix socket */
 #define SHM_WORKERS_MAX	256	/* worker slots; four words of live bits */
 #define SHM_LATENCY_BUCKETS 32	/* see shm_load.latency */
+#define SHM_HISTORY_SERVERS 1024	/* server rows that have a history, at most */
+#define SHM_HISTORY_POINTS 1128	/* of all spans together: see ipc/history.h */
+#define SHM_HISTORY_EVENTS 512
 
 /* What health says of a server. */
 enum shm_verdict {
@@ -147,11 +152,17 @@ struct shm_instance {
 	uint32_t max_pools;
 	uint32_t max_servers;
 	uint32_t max_listeners;
+	uint32_t history_servers;	/* server rows below this have a history */
+	uint32_t pad0;
 	uint64_t worker_offset;		/* bytes from the start of the object */
 	uint64_t pool_offset;
 	uint64_t server_offset;
 	uint64_t health_offset;
 	uint64_t listener_offset;
+	uint64_t history_offset;
+	uint64_t past_pool_offset;
+	uint64_t past_server_offset;
+	uint64_t past_worker_offset;
 	uint64_t load_offset;
 	uint64_t load_stride;		/* bytes from one column to the next */
 	uint64_t inflight_offset;	/* within a column */
@@ -201,8 +212,9 @@ struct shm_worker {
 	_Atomic uint32_t idle_upstreams;/* kept connections to servers, gauge */
 	_Atomic uint64_t requests;	/* http requests read, or tcp connections relayed */
 	_Atomic uint64_t refused;	/* requests answered by the balancer itself with 4xx */
-	_Atomic uint64_t loop_lag_ns;	/* longest turn of the loop in the last second or so */
+	_Atomic uint64_t loop_lag_ns;	/* longest turn of the loop in the last second in which there was one */
 	_Atomic uint64_t log_dropped;	/* access-log lines given up because the disk was slow */
+	_Atomic uint64_t busy_ns;	/* time not asleep, ever; nearly that on a processor */
 };
 
 /* A listener, whatever addresses it is bound to. S, all of it. */
@@ -334,6 +346,32 @@ struct shm_learn {
 	_Atomic uint64_t at_ns;		/* as of when the three above are; 0: nothing is known */
 	_Atomic uint64_t answered_ns;	/* CLOCK_MONOTONIC of the last good answer */
 	_Atomic uint64_t surprised_ns;	/* when the last surprise came: what was asked before belongs to it */
+};
+
+/*
+ * What was, in steps of time: the last minutes finely, hours more coarsely. H, all of it: one process
+ * looks at the counters when a step ends and notes the difference. How points are packed, and which
+ * steps lie where: ipc/history.h.
+ */
+struct shm_event {
+	_Atomic uint64_t number;	/* from 1 on; 0 while the rest is being written; release */
+	_Atomic uint64_t at_ns;		/* CLOCK_MONOTONIC */
+	_Atomic uint64_t identity;	/* of the server, see shm_past; 0: it is about something else */
+	_Atomic uint64_t what;
+};
+
+struct shm_history {
+	alignas(SHM_LINE) _Atomic uint64_t events;	/* written, ever: the last one has this number; release */
+	_Atomic uint32_t stamp[SHM_HISTORY_POINTS];	/* number of the step that a place holds, 0: none, or it is
+						 * being written; release, after all rows' points */
+	alignas(SHM_LINE) struct shm_event event[SHM_HISTORY_EVENTS];	/* number n is at n % SHM_HISTORY_EVENTS */
+};
+
+/* Of one pool, server or worker slot (0: the instance). */
+struct shm_past {
+	alignas(SHM_LINE) _Atomic uint64_t identity;	/* hash of the name whose past this is; 0: nobody's. A row
+						 * that has changed hands shows by it; release */
+	_Atomic uint64_t point[SHM_HISTORY_POINTS][2];
 };
 
 _Static_assert(sizeof(struct shm_learn) == SHM_LINE, "byte map");

@@ -33,12 +33,27 @@
 static struct loop_fd channel;
 static bool channel_ended;
 
-/* ---- the hang detector's word ---- */
+/* ---- the hang detector's word, and how long turns of the loop take ---- */
+
+#define LAG_NS	CONF_SECOND	/* the longest turn is told for so long */
 
 static void asleep(void *row)
 {
+	static uint64_t longest_ns, since_ns;
 	struct shm_worker *w = row;
+	uint64_t woken_ns = atomic_load_explicit(&w->busy_since_ns, memory_order_relaxed), now_ns = loop_clock_ns();
+
 	atomic_store_explicit(&w->busy_since_ns, 0, memory_order_relaxed);
+	if (woken_ns == 0)
+		return;
+	table_add(&w->busy_ns, now_ns - woken_ns);
+	if (now_ns - woken_ns > longest_ns)
+		longest_ns = now_ns - woken_ns;
+	if (now_ns - since_ns >= LAG_NS) {
+		atomic_store_explicit(&w->loop_lag_ns, longest_ns, memory_order_relaxed);
+		longest_ns = 0;
+		since_ns = now_ns;
+	}
 }
 
 static void awake(void *row, uint64_t now_ns)

@@ -22,6 +22,6 @@ static inline uint64_t hash_mix(uint64_t x)
 	return x;
 }
 
-enum { HASH_SERVER = 1, HASH_KEY = 2, HASH_COOKIE = 3 };	/* seeds in use; part of what balancers agree on */
+enum { HASH_SERVER = 1, HASH_KEY = 2, HASH_COOKIE = 3, HASH_HISTORY = 4 };	/* seeds in use; part of what balancers agree on */
 
 #endif

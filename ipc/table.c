@@ -38,6 +38,15 @@ static void lay_out(struct shm_instance *h, struct table_size size)
 	at += size.servers * sizeof(struct shm_health);
 	h->listener_offset = at;
 	at += size.listeners * sizeof(struct shm_listener);
+	h->history_servers = size.servers < SHM_HISTORY_SERVERS ? size.servers : SHM_HISTORY_SERVERS;
+	h->history_offset = at;
+	at += sizeof(struct shm_history);
+	h->past_pool_offset = at;
+	at += size.pools * sizeof(struct shm_past);
+	h->past_server_offset = at;
+	at += h->history_servers * sizeof(struct shm_past);
+	h->past_worker_offset = at;
+	at += size.workers * sizeof(struct shm_past);
 	h->load_offset = at;
 	h->inflight_offset = in_column;
 	in_column += lines(size.servers * sizeof(uint32_t));
@@ -68,6 +77,10 @@ static void point(struct table *t, void *base, size_t size)
 	t->server = (void *)(at + h->server_offset);
 	t->health = (void *)(at + h->health_offset);
 	t->listener = (void *)(at + h->listener_offset);
+	t->history = (void *)(at + h->history_offset);
+	t->past_pool = (void *)(at + h->past_pool_offset);
+	t->past_server = (void *)(at + h->past_server_offset);
+	t->past_worker = (void *)(at + h->past_worker_offset);
 	t->load = at + h->load_offset;
 	t->load_stride = h->load_stride;
 	t->inflight_offset = h->inflight_offset;
@@ -81,6 +94,7 @@ static void point(struct table *t, void *base, size_t size)
 	t->max_pools = h->max_pools;
 	t->max_servers = h->max_servers;
 	t->max_listeners = h->max_listeners;
+	t->history_servers = h->history_servers;
 	t->size = size;
 }
 

@@ -20,10 +20,14 @@ struct table {
 	struct shm_server *server;	/* [max_servers] */
 	struct shm_health *health;	/* [max_servers] */
 	struct shm_listener *listener;	/* [max_listeners] */
+	struct shm_history *history;
+	struct shm_past *past_pool;	/* [max_pools] */
+	struct shm_past *past_server;	/* [history_servers] */
+	struct shm_past *past_worker;	/* [max_workers] */
 	char *load;			/* columns; use the functions below */
 	size_t load_stride;
 	size_t inflight_offset, passive_offset, dispatched_offset, clients_offset, queue_offset, cell_offset, learn_offset;
-	uint32_t max_workers, max_pools, max_servers, max_listeners;
+	uint32_t max_workers, max_pools, max_servers, max_listeners, history_servers;
 	size_t size;
 	char name[SHM_NAME_MAX];	/* of the object, "/loadbalancer.PID" */
 };

@@ -70,6 +70,7 @@ static void generation_keep_totals(struct supervisor *s, uint32_t slot)
 	table_add(&to->requests, atomic_load_explicit(&from->requests, memory_order_relaxed));
 	table_add(&to->refused, atomic_load_explicit(&from->refused, memory_order_relaxed));
 	table_add(&to->log_dropped, atomic_load_explicit(&from->log_dropped, memory_order_relaxed));
+	table_add(&to->busy_ns, atomic_load_explicit(&from->busy_ns, memory_order_relaxed));
 	table_add(&to->handed, atomic_load_explicit(&from->handed, memory_order_relaxed));
 	table_add32(&to->restarts, atomic_load_explicit(&from->restarts, memory_order_relaxed));
 }
