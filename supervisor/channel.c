@@ -107,6 +107,7 @@ void channel_tell(struct worker *w, enum handoff_type type)
 	w->pending |= 1u << type;
 	w->told |= 1u << type;
 	channel_watch(w);
+	hang_watch(w->gen->s);
 }
 
 void channel_watch(struct worker *w)
@@ -172,6 +173,7 @@ static void channel_returned(struct worker *w, struct handoff_msg *m)
 			row = 0;
 		}
 		m->rec[0].listener = (uint16_t)row;
+		w->gen->moved++;
 		dispatch_give(s, m, w);
 		return;
 	}
@@ -188,6 +190,7 @@ static void channel_returned(struct worker *w, struct handoff_msg *m)
 	}
 	m->head.count = (uint16_t)n;
 	m->head.fds = 0;	/* as many as records, from here on */
+	w->gen->moved += n;
 	dispatch_give(s, m, w);
 }
 

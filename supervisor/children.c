@@ -19,6 +19,7 @@
 
 #include "health.h"
 #include "os/log.h"
+#include "os/stack.h"
 #include "supervisor/channel.h"
 #include "supervisor/generation.h"
 #include "supervisor/hang.h"
@@ -49,6 +50,7 @@ static void children_signals(bool term_ends)
 		signal(ignored[i], SIG_IGN);
 	signal(SIGTERM, term_ends ? SIG_DFL : SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);
+	stack_tell_on_abort();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -115,6 +117,7 @@ void children_start_worker(struct worker *w)
 	w->back_off.timer.cb = children_worker_due;
 	w->back_off.started_ns = s->loop.now_ns;
 	w->ready = w->killed = false;
+	w->kill_ns = 0;
 	snprintf(name, sizeof(name), "worker %u", w->slot);
 
 	atomic_store_explicit(&row->slot, SHM_SLOT_STARTING, memory_order_relaxed);
@@ -284,7 +287,8 @@ static const char *children_how(int status, char *buf, size_t size)
 			 WCOREDUMP(status) ? ", core dumped" : "");
 	else
 		snprintf(buf, size, "exit status %d%s", WEXITSTATUS(status),
-			 WEXITSTATUS(status) == CHILDREN_NO_DROP ? " (privileges not dropped)" : "");
+			 WEXITSTATUS(status) == CHILDREN_NO_DROP ? " (privileges not dropped)" :
+			 WEXITSTATUS(status) == STACK_STATUS ? " (it was hanging)" : "");
 	return buf;
 }
 

@@ -29,6 +29,7 @@
 #include "os/log.h"
 #include "supervisor/channel.h"
 #include "supervisor/children.h"
+#include "supervisor/hang.h"
 #include "supervisor/limit.h"
 
 #define INHERIT_VERSION 1
@@ -252,6 +253,7 @@ static struct generation *inherit_generation(struct supervisor *s, const char *l
 	}
 	g->s = s;
 	g->number = number;
+	g->retired_ns = s->loop.now_ns;	/* what its predecessor knew of it ended with that one */
 	g->state = state == GENERATION_RETIRING ? GENERATION_RETIRING : GENERATION_SERVING;
 	g->conf->drain_ns = drain;
 	g->conf->grace_ns = grace;
@@ -314,6 +316,7 @@ static int inherit_worker(struct generation *g, const char *line, unsigned place
 	w->told = told | 1u << HANDOFF_RETIRE;
 	s->slot_used[slot] = true;
 	g->nworkers++;
+	hang_reset(w);
 	return channel_adopt(w);
 }
 

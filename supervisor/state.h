@@ -61,7 +61,9 @@ struct worker {
 	/* hang.c */
 	uint64_t seen_received;	/* shm_worker.received at ... */
 	uint64_t progress_ns;	/* ... the last moment at which it had moved, or nothing was on the way */
-	bool pinged;		/* what it had not taken was taken back; a ping lies there instead */
+	bool pinged;		/* something lies in its channel that it has yet to take: a ping, a word */
+	bool sounded;		/* the last ping was to see whether it moves */
+	uint64_t kill_ns;	/* asked where it hangs; SIGKILL is due at ...; 0: not, or sent */
 };
 
 enum generation_state {
@@ -80,6 +82,8 @@ struct generation {
 	struct conf *conf;		/* ours */
 	struct proc_identity identity;	/* who its children become */
 	struct timer drain;		/* retiring: when it fires, what is left is ended */
+	uint64_t moved;			/* connections that it handed back and others took. channel.c */
+	uint64_t retired_ns;		/* when it was told to retire */
 	/* Its listeners' rows in generation `translated_for`; -1: gone there. succession.c */
 	int *translation;
 	uint32_t translated_for;

@@ -313,6 +313,7 @@ static void succession_retire(struct generation *g)
 	unsigned i, n = 0;
 
 	g->state = GENERATION_RETIRING;
+	g->retired_ns = s->loop.now_ns;
 	g->older = s->retiring;
 	s->retiring = g;
 	for (i = 0; i < g->nworkers; i++) {
@@ -600,7 +601,8 @@ static void succession_bury(struct supervisor *s)
 			at = &g->older;
 			continue;
 		}
-		log_info("generation %u is gone", g->number);
+		log_info("generation %u is gone: %llu connections moved, %llu ms", g->number, (unsigned long long)g->moved,
+			 (unsigned long long)((s->loop.now_ns - g->retired_ns) / CONF_MS));
 		*at = g->older;
 		generation_free(g);
 		freed = true;
