@@ -9,6 +9,11 @@
  *	--path PATH		GET PATH; the body is counted, not compared
  *	--mix			GET /bytes/N and /chunked/N, PUT /echo with length and chunked, POST /digest,
  *				with random N up to --size (20000), all compared with the pattern (pattern.h)
+ *	--only KIND		of --mix only bytes, chunked, echo, echo-chunked or digest; --exact: always --size bytes
+ *	--pause MS		about so long between an answer, or a failure, and the next request of that connection
+ *	--slow BYTES		reads, and sends of a body, at most so many bytes in 10 ms on each connection
+ *	--last			when the time is over each connection that is still there asks once more; stderr says "open"
+ *				when all have had their first answer
  *	--expect STATUS		what counts as success (200)
  *	--timeout MS		for one request, connecting included (20000)
  *	--strict		exits with 1 when anything failed or a kept connection was closed under a request
@@ -17,10 +22,11 @@
  * Nothing is tried twice. Each request carries a token, which the answer must repeat (when it comes from
  * tests/demo/backend.c: an answer without X-Token and X-Backend passes). One line is printed:
  *
- *	{"ok":N,"failed":N,"closed":N,"connects":N,"seconds":S,"p50_us":N,"p99_us":N,"max_us":N,
+ *	{"ok":N,"failed":N,"closed":N,"connects":N,"seconds":S,"p50_us":N,"p99_us":N,"max_us":N,"idle_closed":N,
  *	 "status":{"200":N},"backend":{"b1":N},"why":{"reset":N}}
  *
- * closed: requests that met a close of a kept connection before any byte of an answer.
+ * closed: requests that met a close of a kept connection before any byte of an answer. idle_closed: kept
+ * connections that the other side closed while nothing was asked on them.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -41,6 +47,8 @@
 
 #define HEAD_MAX 16384
 #define READ_MAX 65536
+#define SLOW_NS UINT64_C(10000000)	/* of --slow */
+#define LAST_AT_ONCE 256		/* of --last */
 
 enum kind { PLAIN, BYTES, CHUNKED, ECHO, ECHO_CHUNKED, DIGEST, KINDS };
 enum state { CLOSED, CONNECTING, IDLE, BUSY };
@@ -59,6 +67,10 @@ struct conn {
 	uint64_t body_at;		/* bytes of the request's body already in chunks or on their way */
 	size_t piece_left;		/* of the current stretch of body */
 	bool sent;
+	bool opened;			/* it has had its first answer */
+	bool lasted;			/* --last: has asked for the last time */
+	size_t share;			/* --slow: bytes left in these 10 ms */
+	uint64_t share_ns;		/* when they are over */
 	/* answer */
 	char head[HEAD_MAX];
 	size_t head_size;
@@ -76,12 +88,18 @@ static struct sockaddr_storage target;
 static socklen_t target_size;
 static unsigned conns = 1, expect = 200;
 static uint64_t total = 100, rate, size_max = 20000, timeout_ns = UINT64_C(20000000000), duration_ns;
-static bool one_shot, mix, strict, closed_ok;
+static uint64_t pause_ns;
+static size_t slow;
+static int only = -1;
+static bool one_shot, mix, strict, closed_ok, exact, last;
 static const char *path = "/";
 static char host[160] = "localhost";
 
 static int ep;
-static uint64_t now_ns, begun_ns, started, ok, failed, closed, connects, rng;
+static struct conn *all;
+static uint64_t *due;			/* when to look at each: to begin, to go on, to give it up */
+static unsigned busy, unopened;		/* requests under way; connections without a first answer */
+static uint64_t now_ns, begun_ns, started, ok, failed, closed, connects, idle_closed, rng;
 static struct tally by_status[64], by_backend[64], by_why[32];
 static uint64_t latency[64 * 16];	/* log2 with 16 steps each, ns */
 static uint64_t latency_max;
@@ -132,23 +150,38 @@ static void took(uint64_t ns)
 
 static uint64_t percentile(double share)
 {
-	uint64_t sum = 0, all = 0;
+	uint64_t sum = 0, sum_all = 0;
 
 	for (size_t i = 0; i < sizeof(latency) / sizeof(latency[0]); i++)
-		all += latency[i];
+		sum_all += latency[i];
 	for (size_t i = 0; i < sizeof(latency) / sizeof(latency[0]); i++) {
 		sum += latency[i];
-		if (all > 0 && (double)sum >= share * (double)all)
+		if (sum_all > 0 && (double)sum >= share * (double)sum_all)
 			return ((16 + i % 16) << (i / 16)) >> 4;
 	}
 	return 0;
+}
+
+/* The one place where a connection changes its state; and when it is looked at again. */
+static void become(struct conn *c, enum state state, uint64_t due_ns)
+{
+	busy -= c->state == CONNECTING || c->state == BUSY;
+	busy += state == CONNECTING || state == BUSY;
+	c->state = state;
+	due[c - all] = due_ns;
+}
+
+/* Half to one and a half times the pause. */
+static uint64_t after_pause(void)
+{
+	return pause_ns > 0 ? now_ns + pause_ns / 2 + draw() % pause_ns : 0;
 }
 
 static void disconnect(struct conn *c)
 {
 	if (c->state != CLOSED)
 		close(c->fd);
-	c->state = CLOSED;
+	become(c, CLOSED, after_pause());
 }
 
 static void fail(struct conn *c, const char *why)
@@ -189,8 +222,8 @@ static void compose(struct conn *c)
 	const char *p = path;
 
 	c->token = draw();
-	c->kind = mix ? BYTES + (enum kind)(draw() % (KINDS - BYTES)) : PLAIN;
-	c->size = draw() % (size_max + 1);
+	c->kind = only >= 0 ? (enum kind)only : mix ? BYTES + (enum kind)(draw() % (KINDS - BYTES)) : PLAIN;
+	c->size = exact ? size_max : draw() % (size_max + 1);
 	c->seed = c->token % 100000;
 	if (c->kind == BYTES || c->kind == CHUNKED) {
 		snprintf(where, sizeof(where), "%s%llu?seed=%llu", target_of[c->kind], (unsigned long long)c->size,
@@ -221,7 +254,7 @@ static void compose(struct conn *c)
 	c->digest[0] = '\0';
 }
 
-/* 0: all is sent, 1: the socket is full, -1: error (the answer may still be there to be read). */
+/* 0: all is sent, 1: the socket is full, 2: its share is used up, -1: error (the answer may still be there to be read). */
 static int send_request(struct conn *c)
 {
 	char buf[16384];
@@ -237,6 +270,10 @@ static int send_request(struct conn *c)
 				continue;
 			}
 			n = c->piece_left < sizeof(buf) ? c->piece_left : sizeof(buf);
+			if (slow > 0 && n > c->share)
+				n = c->share;
+			if (n == 0)
+				return 2;
 			pattern_fill(buf, n, c->seed, c->body_at);
 			p = buf;
 		}
@@ -244,6 +281,7 @@ static int send_request(struct conn *c)
 		if (sent < 0)
 			return errno == EAGAIN ? 1 : -1;
 		if (p == buf) {
+			c->share -= slow > 0 ? (size_t)sent : 0;
 			c->body_at += (uint64_t)sent;
 			c->piece_left -= (size_t)sent;
 			if (c->piece_left == 0 && c->kind != ECHO_CHUNKED)
@@ -315,8 +353,11 @@ static void answered(struct conn *c)
 		disconnect(c);
 		return;
 	}
-	c->state = IDLE;
+	become(c, IDLE, after_pause());
 	c->reused = true;
+	if (last && !c->opened && --unopened == 0)
+		fputs("open\n", stderr);
+	c->opened = true;
 }
 
 /* Body bytes; false: wrong, and the connection is gone. */
@@ -461,11 +502,14 @@ static void watch(struct conn *c, int op, uint32_t events)
 		die("epoll_ctl");
 }
 
+/* Sends what can be sent, and listens for what is waited for: --slow by the clock, all else by epoll. */
 static void go(struct conn *c)
 {
 	int left = send_request(c);
+	bool rest = slow > 0 && (left == 2 || c->share == 0);
 
-	watch(c, EPOLL_CTL_MOD, EPOLLIN | (left == 1 ? EPOLLOUT : 0));
+	watch(c, EPOLL_CTL_MOD, (rest && c->share == 0 ? 0 : EPOLLIN) | (left == 1 ? EPOLLOUT : 0));
+	due[c - all] = rest ? c->share_ns : c->start_ns + timeout_ns;
 }
 
 static bool may_start(void)
@@ -480,19 +524,23 @@ static void start(struct conn *c)
 	started++;
 	c->start_ns = now_ns;
 	compose(c);
+	c->share = slow;
+	c->share_ns = now_ns + SLOW_NS;
 	if (c->state == IDLE) {
-		c->state = BUSY;
+		become(c, BUSY, now_ns + timeout_ns);
 		go(c);
 		return;
 	}
-	int one = 1;
+	int one = 1, small = slow < 16384 ? 16384 : (int)slow;
 	connects++;
 	c->reused = false;
 	c->fd = socket(target.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0)
 		die("socket");
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	c->state = CONNECTING;
+	if (slow > 0)	/* or the kernel would take it all for us at once */
+		setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	become(c, CONNECTING, now_ns + timeout_ns);
 	if (connect(c->fd, (struct sockaddr *)&target, target_size) != 0 && errno != EINPROGRESS) {
 		fail(c, "connect");
 		return;
@@ -503,7 +551,8 @@ static void start(struct conn *c)
 static void lost(struct conn *c, const char *why)
 {
 	if (c->state == IDLE) {
-		disconnect(c);		/* no request was under way: nobody lost anything */
+		idle_closed++;		/* no request was under way: nobody lost anything but the connection */
+		disconnect(c);
 	} else if (c->in_body && c->until_close && strcmp(why, "cut") == 0) {
 		answered(c);
 	} else if (c->reused && c->head_size == 0) {
@@ -526,7 +575,7 @@ static void on_event(struct conn *c, uint32_t events)
 			fail(c, "connect");
 			return;
 		}
-		c->state = BUSY;
+		become(c, BUSY, due[c - all]);
 		go(c);
 		return;
 	}
@@ -535,7 +584,13 @@ static void on_event(struct conn *c, uint32_t events)
 	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		return;
 	for (;;) {
-		ssize_t n = recv(c->fd, buf, sizeof(buf), 0);
+		bool bounded = slow > 0 && c->state == BUSY;
+		if (bounded && c->share == 0) {
+			go(c);
+			return;
+		}
+		ssize_t n = recv(c->fd, buf, bounded && c->share < sizeof(buf) ? c->share : sizeof(buf), 0);
+		c->share -= bounded && n > 0 ? (size_t)n : 0;
 		if (n > 0 && c->state == IDLE) {
 			fail(c, "bytes before a request");
 			return;
@@ -560,24 +615,43 @@ static void print_tally(const char *name, const struct tally *t, size_t room)
 	putchar('}');
 }
 
-static void run(struct conn *c)
+/* Its time has come. */
+static void attend(struct conn *c, bool over)
+{
+	if (c->state == CLOSED || (c->state == IDLE && (!last || !over))) {
+		if (may_start())
+			start(c);
+	} else if (c->state == IDLE) {
+		c->lasted = true;
+		start(c);
+	} else if (now_ns - c->start_ns > timeout_ns) {
+		fail(c, "timeout");
+	} else {	/* --slow: the next 10 ms */
+		c->share = slow;
+		c->share_ns = now_ns + SLOW_NS;
+		go(c);
+	}
+}
+
+static void run(void)
 {
 	for (;;) {
 		struct epoll_event ev[256];
-		unsigned busy = 0;
+		bool over, more = false;
 		read_clock();
+		over = duration_ns > 0 ? now_ns - begun_ns >= duration_ns : started >= total;
 		for (unsigned i = 0; i < conns; i++) {
-			if (c[i].state == CLOSED || c[i].state == IDLE) {
-				if (may_start())
-					start(&c[i]);
-			} else if (now_ns - c[i].start_ns > timeout_ns) {
-				fail(&c[i], "timeout");
+			if (over && last && all[i].state == IDLE && !all[i].lasted) {
+				more = true;
+				if (busy < LAST_AT_ONCE)
+					due[i] = 0;
 			}
-			busy += c[i].state == CONNECTING || c[i].state == BUSY;
+			if (due[i] <= now_ns && !(over && all[i].lasted && all[i].state == IDLE))
+				attend(&all[i], over);
 		}
-		if (busy == 0 && (duration_ns > 0 ? now_ns - begun_ns >= duration_ns : started >= total))
+		if (busy == 0 && over && !more)
 			return;
-		int wait_ms = rate > 0 ? 1 : busy == 0 ? 0 : 100;
+		int wait_ms = rate > 0 || slow > 0 || pause_ns > 0 ? 1 : busy == 0 ? 0 : 100;
 		int n = epoll_wait(ep, ev, 256, wait_ms);
 		if (n < 0 && errno != EINTR)
 			die("epoll_wait");
@@ -589,8 +663,8 @@ static void run(struct conn *c)
 
 _Noreturn static void usage(void)
 {
-	fputs("usage: load TARGET [-c N] [-n N | -d SECONDS] [--rate N] [--close] [--path PATH] [--mix] [--size N]\n"
-	    "  [--expect STATUS] [--timeout MS] [--strict] [--closed-ok]\n", stderr);
+	fputs("usage: load TARGET [-c N] [-n N | -d SECONDS] [--rate N] [--close] [--path PATH] [--mix | --only KIND] [--size N]\n"
+	    "  [--exact] [--pause MS] [--slow BYTES] [--last] [--expect STATUS] [--timeout MS] [--strict] [--closed-ok]\n", stderr);
 	exit(2);
 }
 
@@ -627,6 +701,16 @@ static void aim(const char *text)
 		usage();
 }
 
+static int kind_named(const char *name)
+{
+	static const char *const names[KINDS] = { "plain", "bytes", "chunked", "echo", "echo-chunked", "digest" };
+
+	for (int k = 0; k < KINDS; k++)
+		if (strcmp(names[k], name) == 0)
+			return k;
+	usage();
+}
+
 int main(int argc, char **argv)
 {
 	struct rlimit files;
@@ -638,6 +722,8 @@ int main(int argc, char **argv)
 		const char *o = argv[i], *v = i + 1 < argc ? argv[i + 1] : NULL;
 		if (strcmp(o, "--close") == 0) { one_shot = true; continue; }
 		if (strcmp(o, "--mix") == 0) { mix = true; continue; }
+		if (strcmp(o, "--exact") == 0) { exact = true; continue; }
+		if (strcmp(o, "--last") == 0) { last = true; continue; }
 		if (strcmp(o, "--strict") == 0) { strict = true; continue; }
 		if (strcmp(o, "--closed-ok") == 0) { closed_ok = true; continue; }
 		if (v == NULL)
@@ -649,6 +735,9 @@ int main(int argc, char **argv)
 		else if (strcmp(o, "--rate") == 0) rate = strtoull(v, NULL, 10);
 		else if (strcmp(o, "--path") == 0) path = v;
 		else if (strcmp(o, "--size") == 0) size_max = strtoull(v, NULL, 10);
+		else if (strcmp(o, "--only") == 0) only = kind_named(v);
+		else if (strcmp(o, "--pause") == 0) pause_ns = strtoull(v, NULL, 10) * 1000000;
+		else if (strcmp(o, "--slow") == 0) slow = strtoull(v, NULL, 10);
 		else if (strcmp(o, "--expect") == 0) expect = (unsigned)atoi(v);
 		else if (strcmp(o, "--timeout") == 0) timeout_ns = strtoull(v, NULL, 10) * 1000000;
 		else usage();
@@ -659,21 +748,25 @@ int main(int argc, char **argv)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	struct conn *c = calloc(conns, sizeof(*c));
+	all = calloc(conns, sizeof(*all));
+	due = calloc(conns, sizeof(*due));
 	ep = epoll_create1(EPOLL_CLOEXEC);
-	if (c == NULL || ep < 0)
+	if (all == NULL || due == NULL || ep < 0)
 		die("start");
+	unopened = conns;
 	read_clock();
 	begun_ns = now_ns;
 	rng = now_ns;
-	run(c);
+	run();
 	for (unsigned i = 0; i < conns; i++)
-		disconnect(&c[i]);
-	free(c);
+		disconnect(&all[i]);
+	free(all);
+	free(due);
 	printf("{\"ok\":%llu,\"failed\":%llu,\"closed\":%llu,\"connects\":%llu,\"seconds\":%.3f,\"p50_us\":%llu,\"p99_us\":%llu,"
-	    "\"max_us\":%llu", (unsigned long long)ok, (unsigned long long)failed, (unsigned long long)closed,
+	    "\"max_us\":%llu,\"idle_closed\":%llu", (unsigned long long)ok, (unsigned long long)failed, (unsigned long long)closed,
 	    (unsigned long long)connects, (double)(now_ns - begun_ns) / 1e9, (unsigned long long)percentile(0.5) / 1000,
-	    (unsigned long long)percentile(0.99) / 1000, (unsigned long long)latency_max / 1000);
+	    (unsigned long long)percentile(0.99) / 1000, (unsigned long long)latency_max / 1000,
+	    (unsigned long long)idle_closed);
 	print_tally("status", by_status, 64);
 	print_tally("backend", by_backend, 64);
 	print_tally("why", by_why, 32);
