@@ -306,6 +306,14 @@ struct shm_queue {
 	_Atomic uint64_t wait_ns;	/* waited, by those that got their turn */
 	_Atomic uint64_t retries;	/* requests given to a further server */
 	_Atomic uint64_t retries_refused;	/* ... that were not: the budget was used up */
+
+	alignas(SHM_LINE) _Atomic uint64_t late_ns;	/* gauge: what one in twenty answers takes longer than, as this worker
+					 * has learned; 0: not known. Kept only where requests are hedged.
+					 * Column 0: of the last one that is gone, for its successors to begin with */
+	_Atomic uint64_t hedges;	/* late requests of which a second copy was sent */
+	_Atomic uint64_t hedges_won;	/* ... that were answered by it */
+	_Atomic uint64_t hedges_refused;	/* late requests of which none was: no budget, or no other server with room */
+	_Atomic uint64_t shed;		/* 503: waited too long for a time of overload */
 };
 
 /*
@@ -378,7 +386,7 @@ _Static_assert(sizeof(struct shm_learn) == SHM_LINE, "byte map");
 _Static_assert(sizeof(struct shm_instance) % SHM_LINE == 0, "rows start on a cache line");
 _Static_assert(sizeof(struct shm_worker) == 2 * SHM_LINE, "byte map");
 _Static_assert(sizeof(struct shm_listener) == 2 * SHM_LINE, "byte map");
-_Static_assert(sizeof(struct shm_queue) == SHM_LINE, "byte map");
+_Static_assert(sizeof(struct shm_queue) == 2 * SHM_LINE, "byte map");
 _Static_assert(sizeof(struct shm_pool) == 3 * SHM_LINE, "byte map");
 _Static_assert(sizeof(struct shm_server) == 2 * SHM_LINE, "byte map");
 _Static_assert(sizeof(struct shm_health) == 4 * SHM_LINE, "byte map");

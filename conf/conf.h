@@ -67,6 +67,8 @@ enum conf_retry {
 	CONF_RETRY_502 = 8, CONF_RETRY_503 = 16, CONF_RETRY_504 = 32,
 };
 
+#define CONF_HEDGE_LEARNED UINT64_MAX	/* conf_pool.hedge_ns: when it takes longer than 95 of 100 do */
+
 enum conf_samesite { CONF_SAMESITE_LAX, CONF_SAMESITE_STRICT, CONF_SAMESITE_NONE };
 
 struct conf_sticky {
@@ -89,6 +91,7 @@ struct conf_pool {
 	unsigned retries;		/* further servers tried for one request; default: all of them (UINT_MAX) */
 	unsigned retry_on;		/* bits of enum conf_retry; connect and reset */
 	unsigned retry_budget;		/* per cent of requests; UINT_MAX: no limit, as with the command line; 20 in a file */
+	uint64_t hedge_ns;		/* a request that has waited so long gets a second copy; CONF_HEDGE_LEARNED; 0: off */
 	unsigned queue;			/* requests that may wait while all servers are at maxconn; 1000 */
 	uint64_t queue_timeout_ns;	/* and how long; 5 s */
 	bool eject;			/* take out servers that requests find wanting; false */

@@ -338,6 +338,8 @@ static void parse_pool_directive(struct parse *p, int n)
 		parse_place_sticky(p, pool);
 	else if (n == WORDS_POOL_RETRY_ON)
 		parse_place_retry_on(p, pool);
+	else if (n == WORDS_POOL_HEDGE)
+		parse_place_hedge(p, pool);
 	else if (n == WORDS_POOL_REQUEST_FIELD || n == WORDS_POOL_RESPONSE_FIELD)
 		parse_fields_edit(p, n == WORDS_POOL_REQUEST_FIELD ? &pool->request : &pool->response, n == WORDS_POOL_REQUEST_FIELD);
 	else

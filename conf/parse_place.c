@@ -1,4 +1,4 @@
-/* Directives of a pool that say which server gets a request: balance, sticky, retry-on. */
+/* Directives of a pool that say which server gets a request: balance, sticky, retry-on, hedge. */
 #include "conf/parse_place.h"
 
 #include <string.h>
@@ -94,4 +94,21 @@ void parse_place_retry_on(struct parse *p, struct conf_pool *pool)
 		}
 		pool->retry_on |= 1u << n;
 	}
+}
+
+/* hedge off | on | TIME */
+void parse_place_hedge(struct parse *p, struct conf_pool *pool)
+{
+	static const struct words_entry fixed = {
+		.name = "hedge", .type = WORDS_TIME, .offset = offsetof(struct conf_pool, hedge_ns), .min = CONF_MS,
+		.max = 3600 * CONF_SECOND, .special = "off", .special_value = 0,
+	};
+	const char *why = "";
+
+	if (parse_count(p, 2, 2, words_pool[WORDS_POOL_HEDGE].own_expected) < 0)
+		return;
+	if (strcmp(p->line.word[1].text, "on") == 0)
+		pool->hedge_ns = CONF_HEDGE_LEARNED;
+	else if (words_set(&fixed, pool, p->line.word[1].text, &why) < 0)
+		parse_bad_word(p, 1, why, words_pool[WORDS_POOL_HEDGE].own_expected);
 }

@@ -131,6 +131,7 @@ static void print_check(FILE *out, const struct conf_check *k)
 /* The balance, and what else decides which server gets a request. */
 static void print_place(FILE *out, const struct conf_pool *pool)
 {
+	char text[VALUE_TEXT_MAX];
 	unsigned i;
 
 	fprintf(out, "\tbalance %s", pool->balance);
@@ -140,7 +141,11 @@ static void print_place(FILE *out, const struct conf_pool *pool)
 	for (i = 0; words_retry_on[i]; i++)
 		if (pool->retry_on & 1u << i)
 			fprintf(out, " %s", words_retry_on[i]);
-	fputc('\n', out);
+	fputs("\n\thedge ", out);
+	if (pool->hedge_ns == 0 || pool->hedge_ns == CONF_HEDGE_LEARNED)
+		fputs(pool->hedge_ns ? "on\n" : "off\n", out);
+	else
+		fprintf(out, "%s\n", value_time_text(text, pool->hedge_ns));
 	if (pool->sticky.cookie) {
 		fprintf(out, "\tsticky cookie %s", pool->sticky.cookie);
 		print_options(out, words_sticky, pool);

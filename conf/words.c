@@ -96,6 +96,7 @@ const struct words_entry words_pool[] = {
 	[WORDS_POOL_SERVER] = OWN("server", "server NAME ADDRESS"),
 	[WORDS_POOL_STICKY] = OWN("sticky", "sticky cookie NAME"),
 	[WORDS_POOL_RETRY_ON] = OWN("retry-on", "retry-on none, or some of connect, reset, timeout, 502, 503 and 504"),
+	[WORDS_POOL_HEDGE] = OWN("hedge", "off, on or a time from 1ms to 1h with its unit (ms, s, m or h)"),
 	[WORDS_POOL_REQUEST_FIELD] = OWN("request-field", "request-field set, add or remove NAME and a value"),
 	[WORDS_POOL_RESPONSE_FIELD] = OWN("response-field", "response-field set, add or remove NAME and a value"),
 	{ "retries", WORDS_UINT, AT(conf_pool, retries), 0, 1000, "all", UINT32_MAX, NULL, NULL },

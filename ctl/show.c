@@ -394,11 +394,12 @@ static void show_errors(FILE *out, const struct view *v)
 	for (unsigned i = 0; i < v->npools; i++) {
 		const struct view_pool *p = &v->pool[i];
 
-		if (!p->queue_refused && !p->queue_timeouts && !p->retries && !p->retries_refused)
+		if (!p->queue_refused && !p->queue_timeouts && !p->shed && !p->retries && !p->retries_refused && !p->hedges)
 			continue;
 		fprintf(out, "%spool %s: %" PRIu64 " requests refused as the queue was full, %" PRIu64 " waited too long, %" PRIu64
-			" retried, %" PRIu64 " not retried for the budget\n", any ? "" : "\n", p->name, p->queue_refused,
-			p->queue_timeouts, p->retries, p->retries_refused);
+			" were shed, %" PRIu64 " retried, %" PRIu64 " not retried for the budget; %" PRIu64 " hedged, %" PRIu64
+			" of them won\n", any ? "" : "\n", p->name, p->queue_refused, p->queue_timeouts, p->shed, p->retries,
+			p->retries_refused, p->hedges, p->hedges_won);
 		any = true;
 	}
 	for (unsigned i = 0; i < v->nworkers; i++) {

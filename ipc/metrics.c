@@ -281,6 +281,12 @@ static const struct metrics_field metrics_pool_fields[] = {
 	POOL("pool_queue_wait_seconds_total", "counter", "Time that requests waited until they had a server.", METRICS_NS, queue_wait_ns),
 	POOL("pool_retries_total", "counter", "Requests given to a further server.", METRICS_COUNT, retries),
 	POOL("pool_retries_refused_total", "counter", "Retries left out because the budget was used up.", METRICS_COUNT, retries_refused),
+	POOL("pool_hedges_total", "counter", "Late requests of which a second copy was sent.", METRICS_COUNT, hedges),
+	POOL("pool_hedges_won_total", "counter", "Requests answered by their second copy.", METRICS_COUNT, hedges_won),
+	POOL("pool_hedges_refused_total", "counter", "Late requests of which none was sent: no budget, or no room elsewhere.",
+	    METRICS_COUNT, hedges_refused),
+	POOL("pool_late_seconds", "gauge", "What 95 of 100 answers take less than, where requests are hedged; 0: not known.",
+	    METRICS_NS, late_ns),
 };
 
 static void metrics_pools(FILE *out, const struct view *v)

@@ -269,6 +269,10 @@ static void add_queue(struct shm_queue *to, const struct shm_queue *from)
 	table_add(&to->wait_ns, atomic_load_explicit(&from->wait_ns, memory_order_relaxed));
 	table_add(&to->retries, atomic_load_explicit(&from->retries, memory_order_relaxed));
 	table_add(&to->retries_refused, atomic_load_explicit(&from->retries_refused, memory_order_relaxed));
+	table_add(&to->hedges, atomic_load_explicit(&from->hedges, memory_order_relaxed));
+	table_add(&to->hedges_won, atomic_load_explicit(&from->hedges_won, memory_order_relaxed));
+	table_add(&to->hedges_refused, atomic_load_explicit(&from->hedges_refused, memory_order_relaxed));
+	table_add(&to->shed, atomic_load_explicit(&from->shed, memory_order_relaxed));
 }
 
 void table_sum_queue(const struct table *t, uint32_t pool, struct shm_queue *sum)
@@ -280,6 +284,9 @@ void table_sum_queue(const struct table *t, uint32_t pool, struct shm_queue *sum
 		for (uint32_t s = table_next_live(t, 0); s < t->max_workers; s = table_next_live(t, s + 1)) {
 			const struct shm_queue *q = &table_queue(t, s)[pool];
 			uint64_t want = atomic_load_explicit(&q->want, memory_order_relaxed);
+			uint64_t late = atomic_load_explicit(&q->late_ns, memory_order_relaxed);
+			if (s > 0 && late > atomic_load_explicit(&sum->late_ns, memory_order_relaxed))
+				atomic_store_explicit(&sum->late_ns, late, memory_order_relaxed);
 			if (want && (lowest == 0 || want < lowest))
 				lowest = want;
 			add_queue(sum, q);
@@ -359,8 +366,12 @@ void table_fold(struct table *t, uint32_t slot)
 		add_cell((_Atomic uint64_t *)&table_cell(t, 0)[i], (const _Atomic uint64_t *)cell);
 		learn_fold(&table_learn(t, 0)[i], &table_learn(t, slot)[i]);
 	}
-	for (uint32_t i = 0; i < npools; i++)
+	for (uint32_t i = 0; i < npools; i++) {
+		uint64_t late = atomic_load_explicit(&table_queue(t, slot)[i].late_ns, memory_order_relaxed);
 		add_queue(&table_queue(t, 0)[i], &table_queue(t, slot)[i]);
+		if (late)
+			atomic_store_explicit(&table_queue(t, 0)[i].late_ns, late, memory_order_relaxed);
+	}
 	memset((void *)table_queue(t, slot), 0, npools * sizeof(struct shm_queue));
 	memset((void *)table_clients(t, slot), 0, t->max_listeners * sizeof(uint32_t));
 	memset(t->load + slot * t->load_stride, 0, t->inflight_offset + lines(n * sizeof(uint32_t)));

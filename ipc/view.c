@@ -161,6 +161,11 @@ static int view_take_pools(struct view *v, const struct table *t)
 		p->queue_wait_ns = view_get(&queue.wait_ns);
 		p->retries = view_get(&queue.retries);
 		p->retries_refused = view_get(&queue.retries_refused);
+		p->shed = view_get(&queue.shed);
+		p->late_ns = view_get(&queue.late_ns);
+		p->hedges = view_get(&queue.hedges);
+		p->hedges_won = view_get(&queue.hedges_won);
+		p->hedges_refused = view_get(&queue.hedges_refused);
 	}
 	return 0;
 }

@@ -52,7 +52,9 @@ struct view_pool {
 	unsigned first, n;		/* its servers in view.server */
 	unsigned up;			/* servers that would be chosen */
 	uint64_t inflight;
-	uint64_t waiting, queued, queue_refused, queue_timeouts, queue_wait_ns, retries, retries_refused;	/* shm_queue */
+	/* shm_queue */
+	uint64_t waiting, queued, queue_refused, queue_timeouts, queue_wait_ns, shed, retries, retries_refused;
+	uint64_t late_ns, hedges, hedges_won, hedges_refused;
 	struct view_load load;
 	double rate, error_rate;
 	struct view_load lately;

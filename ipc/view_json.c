@@ -131,9 +131,16 @@ static void view_json_pool(struct json *j, const struct view *v, const struct vi
 	json_number(j, "waited_seconds", (double)p->queue_wait_ns / 1e9);
 	json_uint(j, "refused", p->queue_refused);
 	json_uint(j, "timeouts", p->queue_timeouts);
+	json_uint(j, "shed", p->shed);
 	json_close(j, '}');
 	json_uint(j, "retries", p->retries);
 	json_uint(j, "retries_refused", p->retries_refused);
+	json_open(j, "hedge", '{');
+	json_number(j, "late_seconds", (double)p->late_ns / 1e9);
+	json_uint(j, "sent", p->hedges);
+	json_uint(j, "won", p->hedges_won);
+	json_uint(j, "refused", p->hedges_refused);
+	json_close(j, '}');
 	json_uint(j, "requests", view_requests(&p->load));
 	if (v->compared)
 		json_number(j, "rate", p->rate);

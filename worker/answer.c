@@ -7,6 +7,7 @@
 #include "worker/attempt.h"
 #include "worker/date.h"
 #include "worker/fields.h"
+#include "worker/hedge.h"
 #include "worker/learning.h"
 #include "worker/place.h"
 
@@ -15,6 +16,8 @@ static enum exchange_result invalid_answer(struct exchange *x, const char *why)
 	table_add(&x->server->cell->invalid, 1);
 	learning_failed(x);
 	log_info("server %s/%s: answer refused: %s", x->pool->conf->name, x->server->conf->name, why);
+	if (hedge_instead(x))
+		return EXCHANGE_GO;
 	return exchange_refuse(x, 502);
 }
 
@@ -89,6 +92,8 @@ static void count_answer(struct exchange *x)
 	table_add(&cell->latency_sum_ns, took);
 	atomic_store_explicit(&cell->latency_ewma_ns, mean ? mean - mean / 8 + took / 8 : took, memory_order_relaxed);
 	learning_answered(x, x->status);
+	if (x->pool->conf->hedge_ns)
+		hedge_learn(x);
 }
 
 /* The final head is whole: decides how the answer goes out and writes its head to s->out. */
@@ -188,11 +193,10 @@ static enum exchange_result receive_head(struct exchange *x)
 	case HTTP_DONE:
 		break;
 	}
-	if (x->head->status < 200 && x->head->status != 101)
-		return forward_interim(x);
 	if (x->head->status >= 502 && attempt_instead(x, &r))
 		return r;
-	return forward_head(x);
+	hedge_drop(x);		/* from here on the answer is this server's */
+	return x->head->status < 200 && x->head->status != 101 ? forward_interim(x) : forward_head(x);
 }
 
 static enum exchange_result finish(struct exchange *x)

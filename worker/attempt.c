@@ -16,6 +16,7 @@
 
 #include <errno.h>
 
+#include "worker/hedge.h"
 #include "worker/learning.h"
 #include "worker/queue.h"
 
@@ -45,8 +46,7 @@ static void forget_attempt(struct exchange *x)
 	x->seen = 0;
 }
 
-/* The attempt is over without an answer. Books it; the upstream goes. True: its connection was stale. */
-static bool attempt_failed(struct exchange *x, enum shm_outcome outcome)
+bool attempt_failed(struct exchange *x, enum shm_outcome outcome)
 {
 	struct server *sv = x->server;
 	bool stale = x->u && x->u->uses > 0 && outcome == SHM_OUT_WORKER_RESET && state_now() - x->chosen_ns < STALE_NS &&
@@ -135,7 +135,7 @@ static enum exchange_result begin(struct exchange *x, struct server *sv, bool *f
 	x->server = sv;
 	x->chosen_ns = state_now();
 	learning_asked(x);
-	x->reached = x->timed_out = x->wait_server = false;
+	x->reached = x->timed_out = x->wait_server = x->hedge_due = false;
 	x->server_moved = 0;
 	x->u = upstream_get(sv, x, x->fresh, !http_idempotent(x->method));
 	if (x->u && conn_arm(&x->u->c) == 0) {
@@ -180,6 +180,10 @@ enum exchange_result attempt_again(struct exchange *x, enum shm_outcome outcome,
 	    outcome == SHM_OUT_WORKER_TIMEOUT ? CONF_RETRY_TIMEOUT : CONF_RETRY_RESET;
 	bool stale = attempt_failed(x, outcome), reached = x->reached;
 
+	if (hedge_instead(x)) {		/* paid for, and on its way */
+		table_add(&sv->cell->retries, 1);
+		return EXCHANGE_GO;
+	}
 	if (!safe || (!stale && !paid(x, kind))) {
 		exchange_leave(x, reached, false);
 		return exchange_refuse(x, status);
@@ -204,6 +208,13 @@ bool attempt_instead(struct exchange *x, enum exchange_result *r)
 	struct server *sv = x->server, *other;
 	bool full, failed;
 
+	if (x->hedge && x->pool->conf->retry_on & kind) {
+		table_add(&sv->cell->retries, 1);
+		table_add(&sv->cell->responses[5], 1);
+		learning_answered(x, status);
+		*r = EXCHANGE_GO;
+		return hedge_instead(x);
+	}
 	if (!(x->pool->conf->retry_on & kind) || !x->replay || x->interim || !http_idempotent(x->method) ||
 	    x->tried.n == CHOOSE_TRIED || queue_busy(x->pool))
 		return false;

@@ -18,6 +18,8 @@ enum exchange_result attempt_late(struct exchange *x);
  * retry on, and another server gets the request: *r is what the caller returns.
  */
 bool attempt_instead(struct exchange *x, enum exchange_result *r);
+/* The attempt is over without an answer. Books it; the caller lets go of it. True: its connection was stale. */
+bool attempt_failed(struct exchange *x, enum shm_outcome outcome);
 /* In state X_QUEUE: goes on when it is its turn. */
 enum exchange_result attempt_queued(struct exchange *x);
 /* In state X_QUEUE: it has waited too long. */

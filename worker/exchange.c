@@ -21,6 +21,7 @@
 #include "worker/answer.h"
 #include "worker/attempt.h"
 #include "worker/fields.h"
+#include "worker/hedge.h"
 #include "worker/learning.h"
 #include "worker/place.h"
 #include "worker/preamble.h"
@@ -60,6 +61,7 @@ void exchange_leave(struct exchange *x, bool reached, bool keep)
 void exchange_end(struct exchange *x, bool keep_upstream)
 {
 	queue_leave(x->pool, x);
+	hedge_drop(x);
 	exchange_leave(x, x->reached, keep_upstream);
 	flow_end(&x->up);
 	flow_end(&x->down);
@@ -95,14 +97,13 @@ enum exchange_result exchange_refuse(struct exchange *x, unsigned status)
 
 /* ---- connecting ---- */
 
-/* Tells the server whose connection this is. False with errno. */
-static bool introduce(struct exchange *x)
+bool exchange_introduce(const struct exchange *x, const struct upstream *u)
 {
 	char line[PROXY_HEADER_WRITE_MAX];
 	size_t size = preamble_write(line, x->s, x->pool->conf->send_proxy);
 	/* In mode http a request follows at once; in mode tcp it may be the server's turn. */
 	int more = x->s->listener->mode == CONF_MODE_HTTP ? MSG_MORE : 0;
-	ssize_t n = send(x->u->c.h.fd, line, size, MSG_NOSIGNAL | more);
+	ssize_t n = send(u->c.h.fd, line, size, MSG_NOSIGNAL | more);
 
 	/* The socket is new, so its buffer is empty and takes all of it; if it does not, that is not the server's fault. */
 	if (n >= 0 && (size_t)n < size)
@@ -124,6 +125,8 @@ static enum exchange_result connecting(struct exchange *x)
 		if (!x->wait_server)
 			timer_set(&worker.loop.wheel, &x->u->timer, state_now() + x->pool->conf->connect_timeout_ns);
 		x->wait_server = true;
+		if (x->pool->conf->hedge_ns)
+			hedge_await(x);
 		return EXCHANGE_WAIT;
 	}
 	x->wait_server = false;
@@ -132,7 +135,7 @@ static enum exchange_result connecting(struct exchange *x)
 		return attempt_again(x, SHM_OUT_WORKER_RESET, 502);
 	if (x->u->uses == 0) {
 		table_add(&x->server->cell->connects, 1);
-		if (x->pool->conf->send_proxy && !introduce(x))
+		if (x->pool->conf->send_proxy && !exchange_introduce(x, x->u))
 			return attempt_again(x, attempt_outcome(errno), 502);
 	}
 	if (x->s->listener->mode == CONF_MODE_TCP) {
@@ -165,8 +168,11 @@ static enum exchange_result await(struct exchange *x)
 			x->client_moved = moved + 1;
 			timer_set(&worker.loop.wheel, &s->timer, now + (x->wait_client ? l->send_timeout_ns : l->body_timeout_ns));
 		}
-	} else
+	} else {
 		x->client_moved = 0;
+		if (x->pool->conf->hedge_ns && x->req_sent && !x->answered)
+			hedge_await(x);
+	}
 	if (x->wait_server) {
 		if (x->server_moved != moved + 1) {
 			x->server_moved = moved + 1;
@@ -225,6 +231,8 @@ enum exchange_result exchange_run(struct exchange *x)
 		}
 		r = x->state == X_QUEUE ? attempt_queued(x) : x->state == X_CONNECT ? connecting(x) :
 		    x->state == X_TALK ? talk(x) : tunnel_run(x);
+		if (r == EXCHANGE_WAIT && x->hedge)
+			r = hedge_run(x);
 	}
 	return r;
 }
@@ -243,7 +251,7 @@ enum exchange_result exchange_client_timeout(struct exchange *x)
 	}
 	if (x->wait_body)
 		return exchange_refuse(x, 408);
-	return EXCHANGE_WAIT;
+	return x->hedge_due && !x->answered ? hedge_begin(x) : EXCHANGE_WAIT;
 }
 
 void exchange_event(struct exchange *x)
@@ -251,9 +259,12 @@ void exchange_event(struct exchange *x)
 	session_run(x->s);
 }
 
-void exchange_server_timeout(struct exchange *x)
+void exchange_server_timeout(struct exchange *x, const struct upstream *u)
 {
-	x->timed_out = true;
+	if (u == x->u)
+		x->timed_out = true;
+	else
+		hedge_late(x);
 	session_run(x->s);
 }
 

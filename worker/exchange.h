@@ -31,6 +31,7 @@ enum exchange_state {
 };
 
 struct fields_notes;
+struct hedge;
 
 struct exchange {
 	struct session *s;
@@ -44,6 +45,7 @@ struct exchange {
 	uint16_t queue_status;	/* X_QUEUE: what to answer when no server is left */
 	bool turn;		/* X_QUEUE: it may go on, at x->server if that is set */
 	struct fields_notes *notes;	/* lent when the answer or the log will want something of the request */
+	struct hedge *hedge;	/* lent while a second copy is on its way: hedge.c */
 	unsigned failures;	/* attempts that failed, but for kept connections found dead */
 	uint8_t state;		/* enum exchange_state */
 	uint8_t rule;		/* enum shm_rule: by what x->server was chosen; stays for the log when that is gone */
@@ -56,6 +58,8 @@ struct exchange {
 	bool timed_out;		/* the upstream's timer has fired */
 	bool asked;		/* counted as waiting for the server's answer: learning.c */
 	bool fresh;		/* a kept connection failed: take a new one */
+	bool hedge_due;		/* the session's timer says when a second copy is due */
+	bool hedged, hedge_won;	/* there was one; the answer is of its server */
 	bool hung_up;		/* a server has closed a new connection without an answer */
 
 	/* request */
@@ -116,8 +120,11 @@ void exchange_leave(struct exchange *x, bool reached, bool keep);
 /* From the queue: tries to go on. False: no server has room; else it has left the line, and may be gone. */
 bool exchange_turn(struct exchange *x);
 
-/* From the upstream: an event on it; its timer has fired. May end the session. */
+/* Tells the server whose connection this new one is (send-proxy). False with errno. */
+bool exchange_introduce(const struct exchange *x, const struct upstream *u);
+
+/* From an upstream: an event on it; its timer has fired. May end the session. */
 void exchange_event(struct exchange *x);
-void exchange_server_timeout(struct exchange *x);
+void exchange_server_timeout(struct exchange *x, const struct upstream *u);
 
 #endif

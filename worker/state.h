@@ -7,6 +7,7 @@
 
 #include "balance/budget.h"
 #include "balance/learn.h"
+#include "balance/quantile.h"
 #include "conf/conf.h"
 #include "ipc/table.h"
 #include "os/loop.h"
@@ -44,7 +45,8 @@ struct pool {
 	struct shm_pool *row;
 	struct server *server;		/* [conf->nservers] */
 	uint64_t woken_target;		/* round_target for which we have woken health already */
-	struct budget budget;		/* of retries */
+	struct budget budget;		/* of retries and hedges */
+	struct quantile late;		/* hedge.c */
 
 	/* choose.c: looked at anew every CHOOSE_LOOK_NS. */
 	uint64_t looked_ns;

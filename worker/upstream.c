@@ -41,7 +41,7 @@ static void on_timer(struct timer *t)
 	struct upstream *u = (struct upstream *)(void *)((char *)t - offsetof(struct upstream, timer));
 
 	if (u->x)
-		exchange_server_timeout(u->x);
+		exchange_server_timeout(u->x, u);
 	else
 		upstream_close(u);
 }

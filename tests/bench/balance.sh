@@ -2,7 +2,8 @@
 # The four scenarios of tests/bench/balance.c for real, each balancer in turn: balance.sh LOADBALANCER BALANCE
 #
 # ROUNDS (3) runs of SECONDS_EACH (30) for each; what is printed is the median of each figure. SCENARIOS and
-# BALANCERS (adaptive least-connections nginx haproxy) choose some. Two workers or threads each.
+# BALANCERS (adaptive adaptive+hedge least-connections
+# nginx haproxy) choose some; "+hedge" adds `hedge on`. Two workers or threads each.
 # Do not run it beside other work.
 set -u
 lb=$1 bin=$2
@@ -47,7 +48,8 @@ start() {	# BALANCER PORT SERVER-PORT...: in front of these
 		} >"$dir/haproxy.conf"
 		haproxy -f "$dir/haproxy.conf" >"$dir/err" 2>&1 & ;;
 	*)
-		{ printf 'workers 2\npool app {\n\tbalance %s\n\tcheck load /healthcheck every 500ms timeout 400ms\n' "$kind"
+		{ printf 'workers 2\npool app {\n\tbalance %s\n\tcheck load /healthcheck every 500ms timeout 400ms\n' "${kind%+hedge}"
+		[ "$kind" = "${kind%+hedge}" ] || printf '\thedge on\n'
 		for s; do printf '\tserver s%s 127.0.0.1:%s\n' "$s" "$s"; done
 		printf '}\nlisten web {\n\tbind 127.0.0.1:%s\n\tto app\n}\n' "$at"
 		} >"$dir/lb.conf"
@@ -62,7 +64,7 @@ median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 for scenario in ${SCENARIOS:-stall skew holes cold}; do
 	printf '%s\n  %-20s %8s %8s %8s %10s %10s\n' "$scenario" "" "p50 ms" "p99" "p99.9" "> 1 s %" "failed %"
 	for ((round = 0; round < rounds; round++)); do
-		for balancer in ${BALANCERS:-adaptive least-connections nginx haproxy}; do
+		for balancer in ${BALANCERS:-adaptive adaptive+hedge least-connections nginx haproxy}; do
 			mkfifo "$dir/end"
 			"$bin" serve "$scenario" "$seconds" <>"$dir/end" >"$dir/ports" &
 			pids+=($!)
@@ -75,7 +77,7 @@ for scenario in ${SCENARIOS:-stall skew holes cold}; do
 			rm -f "$dir/end" "$dir/ports"
 		done
 	done
-	for balancer in ${BALANCERS:-adaptive least-connections nginx haproxy}; do
+	for balancer in ${BALANCERS:-adaptive adaptive+hedge least-connections nginx haproxy}; do
 		printf '  %-20s' "$balancer"
 		for figure in p50:8.1f p99:8.1f p999:8.1f slow:10.4f failed:10.4f; do
 			# shellcheck disable=SC2059

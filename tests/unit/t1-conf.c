@@ -69,7 +69,7 @@ static bool same_pool(const struct conf_pool *a, const struct conf_pool *b)
 	    same_text(a->check.path, b->check.path) && a->check.interval_ns == b->check.interval_ns &&
 	    a->check.down_interval_ns == b->check.down_interval_ns && a->check.timeout_ns == b->check.timeout_ns &&
 	    a->check.requests == b->check.requests && a->check.rise == b->check.rise && a->check.fall == b->check.fall &&
-	    a->eject == b->eject && a->send_proxy == b->send_proxy && a->retries == b->retries && a->retry_on == b->retry_on && a->retry_budget == b->retry_budget && a->queue == b->queue &&
+	    a->eject == b->eject && a->send_proxy == b->send_proxy && a->retries == b->retries && a->retry_on == b->retry_on && a->retry_budget == b->retry_budget && a->hedge_ns == b->hedge_ns && a->queue == b->queue &&
 	    same_edits(&a->request, &b->request) && same_edits(&a->response, &b->response) &&
 	    a->queue_timeout_ns == b->queue_timeout_ns && a->hash == b->hash && same_text(a->hash_name, b->hash_name) &&
 	    same_text(a->sticky.cookie, b->sticky.cookie) && a->sticky.samesite == b->sticky.samesite &&
@@ -230,7 +230,7 @@ static void test_defaults(void)
 	ok(p->retries == UINT32_MAX && p->connect_timeout_ns == 3 * CONF_SECOND && p->answer_timeout_ns == 60 * CONF_SECOND &&
 	    p->stall_timeout_ns == 60 * CONF_SECOND && p->keepalive_ns == 30 * CONF_SECOND && p->keepalive_max == 128, "the pool");
 	ok(p->retry_on == (CONF_RETRY_CONNECT | CONF_RETRY_RESET) && p->retry_budget == 20 && p->queue == 1000 &&
-	    p->queue_timeout_ns == 5 * CONF_SECOND && !p->sticky.cookie && !p->hash_name, "its retries and its queue");
+	    p->queue_timeout_ns == 5 * CONF_SECOND && !p->sticky.cookie && !p->hash_name && p->hedge_ns == 0, "its retries and its queue");
 	ok(c->max_connections == UINT32_MAX && l->max_connections == UINT32_MAX && l->linger_timeout_ns == 2 * CONF_SECOND,
 	    "no limit of connections");
 	ok(p->server[0].weight == 1 && p->server[0].maxconn == 0 && !p->server[0].backup, "the server");
@@ -266,10 +266,10 @@ static const char everything[] =
     "forwarded-for off\nto b\nroute host *.Example.ORG to a\nroute host www.example.net to b\nroute path /static/ to a\n"
     "route path \"/a{b\" to b\n}\n"
     "pool a {\nbalance round-robin\ncheck http /x?y=z timeout 3s every 4s or 100 requests rise 2 fall 3 down-every 1s\n"
-    "eject on\nsend-proxy v2\nretries 0\nretry-on timeout 503\nretry-budget 0%\nqueue 0\nqueue-timeout 1ms\nconnect-timeout 1s\nanswer-timeout 2s\nstall-timeout 3s\nkeepalive-timeout 4s\nkeepalive-max 0\n"
+    "eject on\nsend-proxy v2\nretries 0\nretry-on timeout 503\nretry-budget 0%\nhedge 25ms\nqueue 0\nqueue-timeout 1ms\nconnect-timeout 1s\nanswer-timeout 2s\nstall-timeout 3s\nkeepalive-timeout 4s\nkeepalive-max 0\n"
     "server one 10.0.0.1:80 weight 256 backup\nserver \"two#2\" [::1]:80 backup\nserver three app.example.org:1\n"
     "server 4 \"unix:/run/with blank\" weight 1\n}\n"
-    "pool b {\nretries 1000\nretry-on none\nretry-budget unlimited\nbalance hash source\nserver one 1 maxconn 7\n}\n"
+    "pool b {\nretries 1000\nretry-on none\nretry-budget unlimited\nhedge on\nbalance hash source\nserver one 1 maxconn 7\n}\n"
     "pool c {\nbalance hash header X-Key\nsticky cookie LB samesite none secure max-age 2h\nserver one 1\n}\n"
     "listen second {\nmode tcp\nbind 10.1.1.1:80\nbind 10.1.1.2:82\nto b\nmax-body unlimited\n"
     "accept-proxy v1\nno-sni refuse\nroute sni WWW.Example.org to a\nroute sni *.example.ORG to b\n}\n";
@@ -306,9 +306,9 @@ static void test_everything(void)
 	    p->server[1].backup && p->server[1].addr.ss_family == AF_INET6 && p->server[2].addr_size == 0 &&
 	    strcmp(p->server[2].host, "app.example.org") == 0 && strcmp(p->server[3].path, "/run/with blank") == 0 &&
 	    !p->server[3].host, "its servers");
-	ok(p->retry_on == (CONF_RETRY_TIMEOUT | CONF_RETRY_503) && p->retry_budget == 0 && p->queue == 0 && p->queue_timeout_ns == CONF_MS,
+	ok(p->retry_on == (CONF_RETRY_TIMEOUT | CONF_RETRY_503) && p->retry_budget == 0 && p->hedge_ns == 25 * CONF_MS && p->queue == 0 && p->queue_timeout_ns == CONF_MS,
 	    "its retries and its queue");
-	ok(c->pool[1].retries == 1000 && c->pool[1].retry_on == 0 && c->pool[1].retry_budget == UINT32_MAX &&
+	ok(c->pool[1].retries == 1000 && c->pool[1].retry_on == 0 && c->pool[1].retry_budget == UINT32_MAX && c->pool[1].hedge_ns == CONF_HEDGE_LEARNED &&
 	    strcmp(c->pool[1].balance, "hash") == 0 && c->pool[1].hash == CONF_HASH_SOURCE && c->pool[1].server[0].maxconn == 7, "the other pool");
 	ok(c->pool[2].hash == CONF_HASH_HEADER && strcmp(c->pool[2].hash_name, "X-Key") == 0 && strcmp(c->pool[2].sticky.cookie, "LB") == 0 &&
 	    c->pool[2].sticky.samesite == CONF_SAMESITE_NONE && c->pool[2].sticky.secure &&
@@ -478,6 +478,11 @@ static const struct bad bads[] = {
 	{ "pool p {\nserver a 1\ncheck tcp every 5s or 5 requests or 6 requests\n}\n" LISTEN,
 	    "F:3:34: \"or\" is in the wrong place; expected or NUMBER requests, directly behind every TIME\n" },
 	{ "pool p {\nserver a 1\nretries 1001\n}\n" LISTEN, "F:3:9: \"1001\" is out of range; expected a number from 0 to 1000 or all\n" },
+	{ "pool p {\nserver a 1\nhedge 0ms\n}\n" LISTEN,
+	    "F:3:7: \"0ms\" is out of range; expected off, on or a time from 1ms to 1h with its unit (ms, s, m or h)\n" },
+	{ "pool p {\nserver a 1\nhedge p95\n}\n" LISTEN,
+	    "F:3:7: \"p95\" is not a time; expected off, on or a time from 1ms to 1h with its unit (ms, s, m or h)\n" },
+	{ "pool p {\nserver a 1\nhege on\n}\n" LISTEN, "F:3:1: unknown directive \"hege\" in a pool; did you mean \"hedge\"?\n" },
 	{ "pool p {\nserver a 1\nkeepalive-max -1\n}\n" LISTEN, "F:3:15: \"-1\" is not a number; expected a number from 0 to 65535\n" },
 	/* listeners */
 	{ POOL "listen l {\nto p\n}\n", "F:4:8: listener \"l\" has no address; expected a line bind ADDRESS in it\n" },

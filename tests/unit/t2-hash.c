@@ -2,6 +2,7 @@
  * balance/: hashes, Maglev tables (spread, weights, disruption, order, bounded load), the account of
  * retries.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,6 +10,7 @@
 #include "balance/budget.h"
 #include "balance/hash.h"
 #include "balance/maglev.h"
+#include "balance/quantile.h"
 #include "tests/unit/tap.h"
 
 #define MANY 1000
@@ -335,6 +337,49 @@ static void budgets(void)
 	is_int(retries(&b, 0, now, 1000), BUDGET_FLOOR, "nothing for requests: only the floor's");
 }
 
+static double draw(uint64_t *rng)
+{
+	return ((double)(balance_draw(rng) >> 11) + 1) * 0x1p-53;
+}
+
+static void quantiles(void)
+{
+	struct quantile q = { 0 };
+	uint64_t rng = 7;
+	double low = 1e9, high = 0;
+
+	for (unsigned i = 0; i < QUANTILE_ENOUGH - 1; i++)
+		quantile_learn(&q, 20000000);
+	is_int(quantile_ns(&q), 0, "before there are enough answers nothing is late");
+	quantile_learn(&q, 20000000);
+	ok(quantile_ns(&q) > 10000000 && quantile_ns(&q) < 40000000, "then it is known: %.1f ms", (double)q.ns / 1e6);
+	/* 95 % of an exponential 20 ms are below 59.9 ms */
+	for (unsigned i = 0; i < 50000; i++) {
+		quantile_learn(&q, (uint64_t)(-log(draw(&rng)) * 20e6));
+		if (i >= 2000) {
+			low = (double)q.ns < low ? (double)q.ns : low;
+			high = (double)q.ns > high ? (double)q.ns : high;
+		}
+	}
+	ok(low > 45e6 && high < 80e6, "of exponential times it stays near the true one: %.1f to %.1f ms", low / 1e6, high / 1e6);
+	/* the rest of one that was given up is not known, only that it took longer */
+	for (unsigned i = 0; i < 50000; i++) {
+		uint64_t took = (uint64_t)(-log(draw(&rng)) * 20e6), late = quantile_ns(&q);
+		quantile_learn(&q, took > late ? late + 1000000 : took);
+	}
+	ok(quantile_ns(&q) > 45000000 && quantile_ns(&q) < 80000000, "also where what is late is cut short: %.1f ms", (double)q.ns / 1e6);
+	for (unsigned i = 0; i < 5000; i++)
+		quantile_learn(&q, (uint64_t)(-log(draw(&rng)) * 200e6));
+	ok(quantile_ns(&q) > 450000000, "it follows servers that have become slow: %.1f ms", (double)q.ns / 1e6);
+	for (unsigned i = 0; i < 10000; i++)
+		quantile_learn(&q, 1000);
+	ok(quantile_ns(&q) < 100000, "and fast: %.3f ms", (double)q.ns / 1e6);
+	for (unsigned i = 0; i < 100000; i++)
+		quantile_learn(&q, 0);
+	quantile_learn(&q, UINT64_MAX);
+	ok(quantile_ns(&q) < 1000, "no time at all, and an immense one, do no harm");
+}
+
 int main(void)
 {
 	hashes();
@@ -354,5 +399,6 @@ int main(void)
 	bounded();
 	few_left();
 	budgets();
+	quantiles();
 	return done_testing();
 }
