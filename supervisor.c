@@ -42,6 +42,7 @@
 #include "supervisor/inherit.h"
 #include "supervisor/limit.h"
 #include "supervisor/listeners.h"
+#include "supervisor/logs.h"
 #include "supervisor/notify.h"
 #include "supervisor/state.h"
 #include "supervisor/succession.h"
@@ -69,7 +70,8 @@ static void reopen_logs(void)
 	if (log_reopen() < 0)
 		log_error("log: cannot be opened anew: %s; the old one is kept", strerror(errno));
 	else
-		log_info("log: opened anew");
+		log_info("logs: opened anew");
+	logs_reopen();
 	for (g = supervisor_next_generation(&sup, NULL); g; g = supervisor_next_generation(&sup, g)) {
 		for (i = 0; i < g->nworkers; i++) {
 			if (g->worker[i].pid)
@@ -133,7 +135,8 @@ static int hold_signals(void)
 	sigemptyset(&set);
 	for (i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
 		sigaddset(&set, handled[i]);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	/* SIGXFSZ: a log that has reached a limit is an error, not the end. */
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
 		return -1;
 	/* A parent may have left it ignored, and then children would vanish unseen. */
 	if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
@@ -287,7 +290,7 @@ static int prepare(struct conf *conf)
 			goto fail;
 	}
 	if (given >= 0) {
-		if (succession_log(&sup, conf->log) < 0)
+		if (succession_log(&sup, conf) < 0)
 			log_error("log %s: %s", conf->log, strerror(errno));
 		conf_free(conf);	/* read again: from here on it is a reload like any other */
 		succession_take_over(&sup);
@@ -362,7 +365,8 @@ static int tell_test(const struct conf *conf)
 		fprintf(stderr, "loadbalancer: %s\n", err);
 		return 1;
 	}
-	if (proc_identity(&identity, conf->user, conf->group, err, sizeof(err)) < 0 || control_test(conf, err, sizeof(err)) < 0) {
+	if (proc_identity(&identity, conf->user, conf->group, err, sizeof(err)) < 0 || control_test(conf, err, sizeof(err)) < 0 ||
+	    logs_test(conf, err, sizeof(err)) < 0) {
 		fprintf(stderr, "loadbalancer: %s\n", err);
 		return 1;
 	}

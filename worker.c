@@ -21,6 +21,7 @@
 
 #include "ipc/handoff.h"
 #include "os/log.h"
+#include "worker/access.h"
 #include "worker/choose.h"
 #include "worker/fields.h"
 #include "worker/move.h"
@@ -68,6 +69,22 @@ static void take_connections(struct handoff_msg *m)
 {
 	for (unsigned i = 0; i < m->head.count; i++)
 		session_start(m->fd[i], &m->rec[i]);
+}
+
+/* Files come along opened: we may not open them ourselves. */
+static void reopen_logs(struct handoff_msg *m)
+{
+	bool adopted = false;
+
+	for (unsigned i = 0; i < m->head.count; i++) {
+		if (m->rec[i].listener == HANDOFF_EVENT_LOG) {
+			log_adopt(m->fd[i]);
+			adopted = true;
+		} else
+			access_adopt(m->rec[i].listener, m->fd[i]);
+	}
+	if (!adopted)
+		log_reopen();
 }
 
 static void leave(bool hand_back)
@@ -126,11 +143,7 @@ static void on_channel(struct loop_fd *h, uint32_t events)
 			leave(false);
 			break;
 		case HANDOFF_REOPEN:
-			/* A file comes along opened: we may not open it ourselves. */
-			if (m.head.count == 1)
-				log_adopt(m.fd[0]);
-			else
-				log_reopen();
+			reopen_logs(&m);
 			break;
 		case HANDOFF_READY:
 		case HANDOFF_PING:
@@ -166,6 +179,7 @@ static void start(const struct worker_start *st)
 	choose_init();
 	queue_init();
 	fields_init();
+	access_init();
 	atomic_store_explicit(&worker.row->active, 0, memory_order_relaxed);
 	atomic_store_explicit(&worker.row->idle_upstreams, 0, memory_order_relaxed);
 
@@ -206,5 +220,6 @@ _Noreturn void worker_main(const struct worker_start *st)
 		if ((worker.retiring || worker.stopping) && worker.sessions == 0 && session_flush_handed_back() == 0)
 			break;
 	}
+	access_stop();
 	exit(0);
 }

@@ -7,6 +7,7 @@
 
 #include "conf/body.h"
 #include "conf/parse.h"
+#include "conf/parse_access.h"
 #include "conf/parse_fields.h"
 #include "conf/parse_route.h"
 
@@ -126,6 +127,7 @@ static void conf_free_listener(struct conf_listener *l)
 	parse_fields_free_edits(&l->http.request);
 	parse_fields_free_edits(&l->http.response);
 	parse_fields_free_errors(&l->http.errors);
+	parse_access_free(&l->access);
 	free(l->http.trust.net);
 	free(l->proxy_from.net);
 	free(l->http.via);
@@ -145,6 +147,10 @@ void conf_free(struct conf *c)
 	for (i = 0; i < c->nlisteners; i++)
 		conf_free_listener(&c->listener[i]);
 	parse_fields_free_errors(&c->errors);
+	parse_access_free(&c->access);
+	for (i = 0; i < c->naccess_logs; i++)
+		free(c->access_log[i].target);
+	free(c->access_log);
 	free(c->pool);
 	free(c->listener);
 	free(c->file);

@@ -16,12 +16,15 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "conf/conf_access.h"
 #include "conf/conf_http.h"
 
 #define CONF_SECOND	UINT64_C(1000000000)
 #define CONF_MS		UINT64_C(1000000)
 
 enum conf_mode { CONF_MODE_HTTP = 0, CONF_MODE_TCP };
+
+enum conf_log_level { CONF_LOG_ERROR, CONF_LOG_WARN, CONF_LOG_INFO, CONF_LOG_DEBUG };
 
 /* The PROXY protocol; bits, the same as of enum proxy_header_version. */
 enum conf_proxy { CONF_PROXY_OFF, CONF_PROXY_V1, CONF_PROXY_V2, CONF_PROXY_ANY };
@@ -146,6 +149,8 @@ struct conf_listener {
 	unsigned nsnis;
 	bool sni_required;		/* mode tcp: what has no ClientHello with a name is closed, not given to `pool`; false */
 	bool splice;			/* move large bodies and tcp with splice(2); true */
+	struct conf_access access;	/* off */
+	bool access_set;		/* it has its own, instead of what stands outside of blocks */
 	struct conf_http http;
 };
 
@@ -158,6 +163,10 @@ struct conf {
 	char *control;			/* path of the control socket, shorter than a unix socket's; NULL: none */
 	char *control_group;		/* may use it besides root and the user that runs us; NULL: nobody */
 	char *log;			/* "stderr", "syslog" or a path; "stderr" */
+	enum conf_log_level log_level;	/* info */
+	struct conf_access access;	/* of listeners that say nothing; off */
+	struct conf_access_log *access_log;	/* each target once */
+	unsigned naccess_logs;
 	unsigned max_connections;	/* of clients, all listeners together; UINT_MAX: no limit */
 	unsigned max_servers;		/* rows in the table; at least what is used, default 1024 */
 	uint64_t grace_ns;		/* SIGTERM: time for what is in flight; 30 s */
@@ -179,6 +188,7 @@ struct conf {
 #define CONF_BINDS_MAX		1024	/* all listeners together */
 #define CONF_NO_POOL		UINT_MAX
 #define CONF_ROUTES_MAX		1024	/* of one listener */
+#define CONF_ACCESS_LOGS_MAX	32
 
 /*
  * Reads and checks a file. On failure returns NULL and writes one message per line to `err`, each

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conf/parse_access.h"
 #include "conf/words.h"
 
 unsigned default_workers(void)
@@ -31,6 +32,8 @@ int default_conf(struct conf *c)
 	c->drain_ns = 3600 * CONF_SECOND;
 	c->hang_ns = 10 * CONF_SECOND;
 	c->heir = true;
+	c->log_level = CONF_LOG_INFO;
+	parse_access_off(&c->access);
 	c->log = strdup("stderr");
 	return c->log ? 0 : -1;
 }
@@ -80,6 +83,7 @@ int default_listener(struct conf_listener *l)
 	l->max_body = UINT64_MAX;
 	l->max_head = 15 * 1024;
 	l->splice = true;
+	parse_access_off(&l->access);
 	l->pool = CONF_NO_POOL;
 	l->http.forwarded_for = CONF_FORWARDED_APPEND;
 	l->http.max_fields = HTTP_FIELDS_MAX;

@@ -7,6 +7,7 @@
 #include "conf/check.h"
 #include "conf/default.h"
 #include "conf/near.h"
+#include "conf/parse_access.h"
 #include "conf/parse_fields.h"
 #include "conf/parse_listen.h"
 #include "conf/parse_place.h"
@@ -320,6 +321,8 @@ static void parse_top_directive(struct parse *p, int n)
 	}
 	if (n == WORDS_TOP_ERROR_FILE)
 		parse_fields_error(p, &p->conf->errors);
+	else if (n == WORDS_TOP_ACCESS_LOG)
+		parse_access(p, &p->conf->access);
 	else
 		parse_set(p, &words_top[n], p->conf);
 }
@@ -367,6 +370,10 @@ static void parse_listen_directive(struct parse *p, int n)
 		parse_fields_trust(p, &l->proxy_from);
 	else if (n == WORDS_LISTEN_ERROR_FILE)
 		parse_fields_error(p, &l->http.errors);
+	else if (n == WORDS_LISTEN_ACCESS_LOG) {
+		l->access_set = true;
+		parse_access(p, &l->access);
+	}
 	else
 		parse_set(p, &words_listen[n], l);
 }
@@ -463,6 +470,8 @@ struct conf *parse_buffer(char *buf, size_t size, const char *file, FILE *err)
 	parse_lines(p);
 	if (!p->no_memory)
 		check_file(p);
+	if (!p->no_memory && p->diag.errors == 0)
+		parse_access_inherit(p);
 	if (p->no_memory)
 		goto no_memory;
 	if (p->diag.errors == 0) {

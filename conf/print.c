@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conf/conf.h"
+#include "conf/parse_access.h"
 #include "conf/parse_fields.h"
 #include "conf/value.h"
 #include "conf/words.h"
@@ -220,6 +221,19 @@ static void print_trust(FILE *out, const char *word, const struct conf_trust *t)
 	fputs(t->unix_sockets ? " unix\n" : "\n", out);
 }
 
+static void print_access(FILE *out, const char *indent, const struct conf *c, const struct conf_access *a)
+{
+	fprintf(out, "%saccess-log ", indent);
+	if (a->log == CONF_NO_LOG) {
+		fputs("off\n", out);
+		return;
+	}
+	print_word(out, c->access_log[a->log].target);
+	fputs(" format ", out);
+	print_word(out, parse_access_formats[a->format] ? parse_access_formats[a->format] : a->text);
+	fputc('\n', out);
+}
+
 static void print_route(FILE *out, const struct conf *c, const struct conf_route *r)
 {
 	unsigned i;
@@ -291,6 +305,7 @@ static void print_listener(FILE *out, const struct conf *c, const struct conf_li
 		print_trust(out, words_listen[WORDS_LISTEN_PROXY_FROM].name, &l->proxy_from);
 	print_edits(out, "request-field", &l->http.request);
 	print_edits(out, "response-field", &l->http.response);
+	print_access(out, "\t", c, &l->access);
 	print_errors(out, "\t", &l->http.errors);
 	for (i = 0; i < l->nroutes; i++)
 		print_route(out, c, &l->route[i]);
@@ -304,6 +319,7 @@ void conf_print(const struct conf *c, FILE *out)
 	unsigned i;
 
 	print_table(out, words_top, c, "");
+	print_access(out, "", c, &c->access);
 	print_errors(out, "", &c->errors);
 	for (i = 0; i < c->npools; i++)
 		print_pool(out, &c->pool[i]);

@@ -59,6 +59,9 @@ static const char *const words_send_proxy[] = {
 };
 static const char *const words_no_sni[] = { "default", "refuse", NULL };
 static const char *const words_off_on[] = { "off", "on", NULL };
+const char *const words_log_levels[] = {
+	[CONF_LOG_ERROR] = "error", [CONF_LOG_WARN] = "warn", [CONF_LOG_INFO] = "info", [CONF_LOG_DEBUG] = "debug", NULL
+};
 static const char *const words_error_status[] = { "standard", "500", NULL };
 
 #define TIME(name, s, field, min, max)	{ name, WORDS_TIME, AT(s, field), min, max, NULL, 0, NULL, NULL }
@@ -75,12 +78,14 @@ const struct words_entry words_top[] = {
 	[WORDS_TOP_POOL] = OWN("pool", "pool NAME {"),
 	[WORDS_TOP_LISTEN] = OWN("listen", "listen NAME {"),
 	[WORDS_TOP_ERROR_FILE] = OWN("error-file", "error-file STATUS FILE"),
+	[WORDS_TOP_ACCESS_LOG] = OWN("access-log", "access-log off or TARGET"),
 	TEXT("user", WORDS_NAME, conf, user),
 	TEXT("group", WORDS_NAME, conf, group),
 	TEXT("pid", WORDS_PATH, conf, pid_file),
 	TEXT("control", WORDS_PATH, conf, control),
 	TEXT("control-group", WORDS_NAME, conf, control_group),
 	TEXT("log", WORDS_LOG, conf, log),
+	ONE_OF("log-level", WORDS_ENUM, conf, log_level, words_log_levels),
 	ONE_OF("error-status", WORDS_BOOL, conf, seed, words_error_status),
 	{ "max-connections", WORDS_UINT, AT(conf, max_connections), 1, 10000000, "unlimited", UINT32_MAX, NULL, NULL },
 	TIME("grace-timeout", conf, grace_ns, 0, 7 * DAY),
@@ -125,6 +130,7 @@ const struct words_entry words_listen[] = {
 	[WORDS_LISTEN_MAX_LINE] = { "max-request-line", WORDS_SIZE, AT(conf_listener, http.max_request_line), 64, 16 * KIB, NULL, 0,
 	    NULL, NULL },
 	[WORDS_LISTEN_PROXY_FROM] = OWN("proxy-from", "proxy-from all or networks"),
+	[WORDS_LISTEN_ACCESS_LOG] = OWN("access-log", "access-log off or TARGET"),
 	UINT("backlog", conf_listener, backlog, 1, 65535),
 	TIME("head-timeout", conf_listener, head_timeout_ns, CONF_MS, DAY),
 	TIME("body-timeout", conf_listener, body_timeout_ns, CONF_MS, DAY),

@@ -37,11 +37,13 @@ struct words_entry {
 	const char *own_expected;	/* WORDS_OWN: the values, for messages */
 };
 
-enum { WORDS_TOP_WORKERS, WORDS_TOP_MAX_SERVERS, WORDS_TOP_POOL, WORDS_TOP_LISTEN, WORDS_TOP_ERROR_FILE };
+enum { WORDS_TOP_WORKERS, WORDS_TOP_MAX_SERVERS, WORDS_TOP_POOL, WORDS_TOP_LISTEN, WORDS_TOP_ERROR_FILE,
+	WORDS_TOP_ACCESS_LOG };
 enum { WORDS_POOL_BALANCE, WORDS_POOL_CHECK, WORDS_POOL_SERVER, WORDS_POOL_STICKY, WORDS_POOL_RETRY_ON,
 	WORDS_POOL_HEDGE, WORDS_POOL_REQUEST_FIELD, WORDS_POOL_RESPONSE_FIELD };
 enum { WORDS_LISTEN_BIND, WORDS_LISTEN_MODE, WORDS_LISTEN_TO, WORDS_LISTEN_ROUTE, WORDS_LISTEN_REQUEST_FIELD,
-	WORDS_LISTEN_RESPONSE_FIELD, WORDS_LISTEN_TRUSTED, WORDS_LISTEN_ERROR_FILE, WORDS_LISTEN_MAX_LINE, WORDS_LISTEN_PROXY_FROM };
+	WORDS_LISTEN_RESPONSE_FIELD, WORDS_LISTEN_TRUSTED, WORDS_LISTEN_ERROR_FILE, WORDS_LISTEN_MAX_LINE, WORDS_LISTEN_PROXY_FROM,
+	WORDS_LISTEN_ACCESS_LOG };
 enum { WORDS_CHECK_EVERY, WORDS_CHECK_DOWN_EVERY, WORDS_CHECK_TIMEOUT };
 
 #define WORDS_MAX 64	/* entries of one table */
@@ -61,6 +63,7 @@ extern const char *const words_balance[];
 extern const char *const words_hashes[];	/* by enum conf_hash */
 extern const char *const words_retry_on[];	/* by bit of enum conf_retry */
 extern const char *const words_check_kinds[];	/* by enum conf_check_kind */
+extern const char *const words_log_levels[];	/* by enum conf_log_level */
 extern const char *const words_modes[];		/* by enum conf_mode */
 
 /* Index in the table, -1: not there. */

@@ -19,7 +19,8 @@ enum handoff_type {
 	HANDOFF_CONNS = 1,	/* S->W: new or moved client connections. W->S: connections handed back */
 	HANDOFF_READY = 2,	/* W->S: set up, serving */
 	HANDOFF_RETIRE = 3,	/* S->W: finish, hand back, exit */
-	HANDOFF_REOPEN = 4,	/* S->W: reopen logs; a log file comes along, opened anew: one descriptor, its record is 0 */
+	HANDOFF_REOPEN = 4,	/* S->W: reopen logs; files come along, opened anew. A record's `listener` says which: index of
+				 * an access log in the receiver's configuration, or HANDOFF_EVENT_LOG */
 	HANDOFF_STOP = 5,	/* S->W: shutting down: finish what is in flight, close idle ones, exit */
 	HANDOFF_PING = 6,	/* S->W: nothing; that it was taken shows that the worker moves */
 	HANDOFF_MOVE = 7,	/* W->S->W: one conversation under way: one record (the client), the descriptors of both ends
@@ -35,6 +36,8 @@ struct handoff_head {
 	uint16_t pad;
 	uint32_t extra;		/* bytes behind the records */
 };
+
+#define HANDOFF_EVENT_LOG UINT16_MAX
 
 /* Its listener is gone: the conversation goes on to its end under another one, and the connection ends with it. */
 #define HANDOFF_LAST 1
@@ -65,7 +68,7 @@ struct handoff_kept {
 	uint32_t announced_s;	/* the server closes it after so many idle seconds; 0: it did not say */
 };
 
-#define HANDOFF_EXTRA_MAX (68 * 1024)
+#define HANDOFF_EXTRA_MAX (72 * 1024)
 #define HANDOFF_MOVE_FDS 6	/* client, server, two pipes */
 
 /* Large; memory is touched only as far as a message reaches. */

@@ -12,6 +12,7 @@
 #include "os/log.h"
 #include "supervisor/dispatch.h"
 #include "supervisor/hang.h"
+#include "supervisor/logs.h"
 #include "supervisor/succession.h"
 
 #define CHANNEL_MARK	0	/* a message type that nobody else uses; see channel_count() */
@@ -68,7 +69,7 @@ void channel_close(struct worker *w)
 	w->channel[0] = w->channel[1] = w->io.fd = -1;
 }
 
-/* One control message. A new log file travels with HANDOFF_REOPEN: a worker may not open it itself. */
+/* One control message. New log files travel with HANDOFF_REOPEN: a worker may not open them itself. */
 static int channel_say(struct worker *w, enum handoff_type type)
 {
 	struct handoff_msg *m = &w->gen->s->dispatch.part;
@@ -78,9 +79,12 @@ static int channel_say(struct worker *w, enum handoff_type type)
 	m->head.generation = w->gen->number;
 	if (type == HANDOFF_REOPEN && log_is_file()) {
 		memset(&m->rec[0], 0, sizeof(m->rec[0]));
+		m->rec[0].listener = HANDOFF_EVENT_LOG;
 		m->fd[0] = log_fd();
 		m->head.count = 1;
 	}
+	if (type == HANDOFF_REOPEN)
+		logs_say(m, w->gen->conf);
 	return handoff_send(w->channel[0], m);
 }
 

@@ -42,7 +42,7 @@ static void children_signals(bool term_ends)
 {
 	/* A terminal's Ctrl-C and a service manager's SIGTERM reach the whole group: what they mean is for the
 	 * supervisor to say, by the channel. */
-	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE };
+	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ };
 	sigset_t none;
 	unsigned i;
 
@@ -55,10 +55,10 @@ static void children_signals(bool term_ends)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Returns as fork(2) does. `keep`: descriptors the child has besides 0, 1, 2 and the log; worker: and all wake-ups. */
+/* Returns as fork(2) does. `keep`: descriptors the child has besides 0, 1, 2 and the log; worker: and all wake-ups and access logs. */
 static pid_t children_fork(struct generation *g, const char *name, int keep_a, int keep_b, bool worker)
 {
-	int keep[3 + SHM_WORKERS_MAX] = { keep_a, keep_b, log_fd() };
+	int keep[3 + SHM_WORKERS_MAX + CONF_ACCESS_LOGS_MAX] = { keep_a, keep_b, log_fd() };
 	unsigned nkeep = 3, i;
 	char title[64];
 	pid_t pid;
@@ -69,6 +69,8 @@ static pid_t children_fork(struct generation *g, const char *name, int keep_a, i
 		return pid;
 	for (i = 0; worker && i < g->s->table.max_workers; i++)
 		keep[nkeep++] = g->s->wake[i];
+	for (i = 0; worker && i < g->conf->naccess_logs; i++)
+		keep[nkeep++] = g->conf->access_log[i].fd;
 	proc_close_others(STDERR_FILENO + 1, keep, nkeep);
 	children_signals(!worker);
 	if (g->s->daemon_fd >= 0)

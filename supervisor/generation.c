@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "supervisor/channel.h"
+#include "supervisor/logs.h"
 
 unsigned generation_free_slots(const struct supervisor *s)
 {
@@ -96,6 +97,7 @@ void generation_free(struct generation *g)
 	for (i = 0; i < g->nworkers; i++)
 		generation_release(&g->worker[i]);
 	timer_cancel(&g->s->loop.wheel, &g->drain);
+	logs_close(g->conf);
 	conf_free(g->conf);
 	free(g->translation);
 	free(g);

@@ -10,6 +10,7 @@
  *	listener FD ROW MODE
  *	generation NUMBER STATE DRAIN GRACE HANG NLISTENERS NWORKERS	oldest first; times in ns
  *	bind LISTENER HEX		a socket address, for translating rows
+ *	access TARGET			an access log, in the order in which its workers count them
  *	worker SLOT PID FD FD TOLD READY	the channel, ours first
  *	end
  */
@@ -31,9 +32,10 @@
 #include "supervisor/children.h"
 #include "supervisor/hang.h"
 #include "supervisor/limit.h"
+#include "supervisor/logs.h"
 
-#define INHERIT_VERSION 1
-#define INHERIT_LINE 512
+#define INHERIT_VERSION 2
+#define INHERIT_LINE 4224	/* holds a path */
 
 /* ---- writing ---- */
 
@@ -54,6 +56,8 @@ static void inherit_write_generation(FILE *f, const struct generation *g)
 			fprintf(f, "\n");
 		}
 	}
+	for (i = 0; i < c->naccess_logs; i++)
+		fprintf(f, "access %s\n", c->access_log[i].target);
 	for (i = 0; i < g->nworkers; i++) {
 		const struct worker *w = &g->worker[i];
 
@@ -295,6 +299,20 @@ static int inherit_bind(struct generation *g, const char *line)
 	return 0;
 }
 
+/* Its workers have the file open; who takes over opens it as well, to be able to open it anew for them. */
+static int inherit_access(struct generation *g, const char *line)
+{
+	struct conf *c = g->conf;
+
+	if (c->naccess_logs == CONF_ACCESS_LOGS_MAX)
+		return -1;
+	if (!c->access_log && !(c->access_log = calloc(CONF_ACCESS_LOGS_MAX, sizeof(*c->access_log))))
+		return -1;
+	c->access_log[c->naccess_logs].fd = -1;
+	c->access_log[c->naccess_logs].target = strndup(line, strcspn(line, "\n"));
+	return c->access_log[c->naccess_logs].target && ++c->naccess_logs ? 0 : -1;
+}
+
 static int inherit_worker(struct generation *g, const char *line, unsigned places)
 {
 	struct supervisor *s = g->s;
@@ -344,6 +362,8 @@ static int inherit_line(struct supervisor *s, struct generation **g, unsigned *p
 		return -1;
 	if (strncmp(line, "bind ", 5) == 0)
 		return inherit_bind(*g, line);
+	if (strncmp(line, "access ", 7) == 0)
+		return inherit_access(*g, line + 7);
 	return inherit_worker(*g, line, *places);
 }
 
@@ -388,6 +408,10 @@ int inherit_adopt(struct supervisor *s, int fd, char *err, size_t size)
 	/* The health process belongs to the old configuration: the next generation brings its own. */
 	s->health.gen = s->current;
 	s->health.ending = true;
+	for (g = supervisor_next_generation(s, NULL); g; g = supervisor_next_generation(s, g)) {
+		if (logs_open(g->conf, err, size) < 0)
+			log_error("%s; its last lines go to the file that its workers have", err);
+	}
 	s->adopted = from != getpid();
 	if (s->adopted)
 		children_adopt(s);

@@ -27,6 +27,7 @@
 #include "supervisor/children.h"
 #include "supervisor/generation.h"
 #include "supervisor/listeners.h"
+#include "supervisor/logs.h"
 #include "supervisor/notify.h"
 #include "supervisor/rows.h"
 
@@ -62,10 +63,24 @@ static bool succession_same(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-int succession_log(struct supervisor *s, const char *target)
+static void succession_log_level(const struct conf *conf)
 {
+	static const enum log_level level[] = {
+		[CONF_LOG_ERROR] = LOG_LEVEL_ERROR, [CONF_LOG_WARN] = LOG_LEVEL_WARN, [CONF_LOG_INFO] = LOG_LEVEL_INFO,
+		[CONF_LOG_DEBUG] = LOG_LEVEL_DEBUG,
+	};
+
+	log_set_level(level[conf->log_level]);
+}
+
+int succession_log(struct supervisor *s, const struct conf *conf)
+{
+	const char *target = conf->log;
 	struct stat st;
 
+	if (!target)	/* inherited: what it had is not known */
+		return 0;
+	succession_log_level(conf);
 	if (!s->options.daemon || strcmp(target, "stderr") != 0)
 		return log_open(target);
 	/* A file that stderr was sent to is as good as one named in the configuration. Whoever holds the
@@ -95,11 +110,14 @@ static int succession_prepare(struct supervisor *s, struct conf *conf, char *err
 	if (rows_assign(&s->table, conf, number, err, size) < 0)
 		goto fail_listeners;
 	if (!s->current || !succession_same(s->current->conf->log, conf->log)) {
-		if (succession_log(s, conf->log) < 0) {
+		if (succession_log(s, conf) < 0) {
 			snprintf(err, size, "log %s: %s", conf->log, strerror(errno));
 			goto fail_rows;
 		}
 	}
+	succession_log_level(conf);
+	if (logs_open(conf, err, size) < 0)
+		goto fail_log;
 	g = generation_new(s, conf, number);
 	if (!g) {
 		snprintf(err, size, "%u workers: %s", conf->workers, strerror(errno));
@@ -110,8 +128,9 @@ static int succession_prepare(struct supervisor *s, struct conf *conf, char *err
 	u->next = g;
 	return 0;
 fail_log:
+	logs_close(conf);
 	if (s->current)
-		succession_log(s, s->current->conf->log);
+		succession_log(s, s->current->conf);
 fail_rows:
 	rows_undo(&s->table, number);
 fail_listeners:
@@ -424,7 +443,9 @@ static void succession_undone(struct supervisor *s)
 	struct generation *g = u->next;
 
 	if (!succession_same(s->current->conf->log, g->conf->log))
-		succession_log(s, s->current->conf->log);
+		succession_log(s, s->current->conf);
+	else
+		succession_log_level(s->current->conf);
 	rows_undo(&s->table, g->number);
 	u->next = NULL;
 	generation_free(g);

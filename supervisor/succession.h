@@ -24,6 +24,6 @@ void succession_turn(struct supervisor *s);
 /* A listener of generation g by its row in the serving generation; -1: it is gone there. */
 int succession_translate(struct generation *g, unsigned listener);
 /* Opens the log that a configuration names. A daemon has no terminal: syslog instead. 0, or -1 with errno. */
-int succession_log(struct supervisor *s, const char *target);
+int succession_log(struct supervisor *s, const struct conf *conf);
 
 #endif

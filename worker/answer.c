@@ -4,6 +4,7 @@
 #include "http/forward.h"
 #include "http/meaning.h"
 #include "os/log.h"
+#include "worker/access.h"
 #include "worker/attempt.h"
 #include "worker/date.h"
 #include "worker/fields.h"
@@ -13,6 +14,7 @@
 
 static enum exchange_result invalid_answer(struct exchange *x, const char *why)
 {
+	access_who(x->s, ACCESS_PROXY);
 	table_add(&x->server->cell->invalid, 1);
 	learning_failed(x);
 	log_info("server %s/%s: answer refused: %s", x->pool->conf->name, x->server->conf->name, why);
@@ -29,6 +31,7 @@ enum exchange_result answer_cut(struct exchange *x)
 {
 	bool counted = x->res_framing == HTTP_LENGTH || x->res_chunked;
 
+	access_who(x->s, ACCESS_SERVER);
 	table_add(&x->server->cell->cuts, 1);
 	learning_failed(x);
 	exchange_end(x, false);
@@ -55,6 +58,7 @@ static enum exchange_result forward_interim(struct exchange *x)
 		if (n == 0)
 			return invalid_answer(x, "interim answers do not fit");
 		s->out->end += (uint32_t)n;
+		access_interim(x, n);
 		x->interim = true;
 		uint64_t none = 0;
 		struct conn *u = &x->u->c;
@@ -132,6 +136,7 @@ static enum exchange_result forward_head(struct exchange *x)
 
 	if (!out_ready(s))
 		return exchange_refuse(x, 502);
+	uint32_t before = s->out->end;
 	if (date_wanted() && !(h->seen & HTTP_BIT(HTTP_F_DATE)))
 		edit.date = date_now();
 	fields_response(x, h, u->in->data + u->in->at, &edit, &room);
@@ -140,6 +145,7 @@ static enum exchange_result forward_head(struct exchange *x)
 		return invalid_answer(x, "head does not fit");
 	s->out->end += (uint32_t)n;
 	place_cookie(x, s->out);
+	access_answered(x, s->out->end - before);
 	x->u->announced_s = h->keep_alive_timeout_s;
 	conn_take(u, h->size);
 	head_give(&x->head);
@@ -250,6 +256,7 @@ static enum exchange_result forward_body(struct exchange *x)
 	case FLOW_READ_ERROR:
 		return answer_cut(x);
 	case FLOW_BAD:
+		access_who(s, ACCESS_PROXY);
 		table_add(&x->server->cell->invalid, 1);
 		return answer_cut(x);
 	case FLOW_WRITE_ERROR:

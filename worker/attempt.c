@@ -16,6 +16,7 @@
 
 #include <errno.h>
 
+#include "worker/access.h"
 #include "worker/hedge.h"
 #include "worker/learning.h"
 #include "worker/queue.h"
@@ -58,6 +59,7 @@ bool attempt_failed(struct exchange *x, enum shm_outcome outcome)
 		x->fresh = false;
 		x->failures++;
 		x->how |= SHM_HOW_RETRY;
+		access_failed(x, outcome);
 		choose_tried(&x->tried, sv);
 		if (outcome != SHM_OUT_LOCAL)
 			learning_failed(x);
@@ -98,8 +100,10 @@ static enum exchange_result wait_in_line(struct exchange *x, unsigned status)
 {
 	struct session *s = x->s;
 
-	if (queue_join(x->pool, x) < 0)
+	if (queue_join(x->pool, x) < 0) {
+		access_who(s, ACCESS_PROXY);
 		return exchange_refuse(x, 503);
+	}
 	x->state = X_QUEUE;
 	x->client_moved = 0;	/* the session's timer is ours now: whoever wants it next sets it */
 	x->queue_status = (uint16_t)status;
@@ -134,6 +138,7 @@ static enum exchange_result begin(struct exchange *x, struct server *sv, bool *f
 	*failed = false;
 	x->server = sv;
 	x->chosen_ns = state_now();
+	access_chosen(x);
 	learning_asked(x);
 	x->reached = x->timed_out = x->wait_server = x->hedge_due = false;
 	x->server_moved = 0;

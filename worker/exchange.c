@@ -18,6 +18,7 @@
 
 #include "http/forward.h"
 #include "os/sock.h"
+#include "worker/access.h"
 #include "worker/answer.h"
 #include "worker/attempt.h"
 #include "worker/fields.h"
@@ -39,6 +40,7 @@ void exchange_leave(struct exchange *x, bool reached, bool keep)
 	struct upstream *u = x->u;
 	struct shm_load *cell;
 
+	access_leave(x);
 	/* The connection first: once its place is given back, another request may take it at once. */
 	x->u = NULL;
 	if (u && keep && x->pool->conf->send_proxy)
@@ -74,6 +76,7 @@ void exchange_end(struct exchange *x, bool keep_upstream)
 
 void exchange_abort(struct exchange *x)
 {
+	access_who(x->s, ACCESS_CLIENT);
 	if (x->server)
 		table_add(&x->server->cell->client_aborts, 1);
 	exchange_end(x, false);
@@ -84,6 +87,7 @@ enum exchange_result exchange_refuse(struct exchange *x, unsigned status)
 	struct session *s = x->s;
 	bool tcp = s->listener->mode == CONF_MODE_TCP, close = !x->req_read || !x->client_keep || x->minor == 0;
 
+	access_refused(x, status);
 	if (x->answered)
 		return answer_cut(x);
 	/* Behind an interim answer a final one is in order, but not into the middle of it. */
@@ -130,6 +134,7 @@ static enum exchange_result connecting(struct exchange *x)
 		return EXCHANGE_WAIT;
 	}
 	x->wait_server = false;
+	access_connected(x);
 	/* Kept, and it has ended, or spoken, before it was asked: nothing has been written to it yet. */
 	if (x->u->uses > 0 && u->rd)
 		return attempt_again(x, SHM_OUT_WORKER_RESET, 502);
@@ -211,8 +216,10 @@ static enum exchange_result server_too_late(struct exchange *x)
 		return EXCHANGE_GO;
 	if (x->state == X_CONNECT)
 		return attempt_again(x, SHM_OUT_WORKER_TIMEOUT, 504);
-	if (x->answered)
+	if (x->answered) {
+		access_who(x->s, ACCESS_SERVER_LATE);
 		return answer_cut(x);
+	}
 	return attempt_late(x);
 }
 
@@ -242,10 +249,12 @@ enum exchange_result exchange_client_timeout(struct exchange *x)
 	if (x->state == X_QUEUE)
 		return attempt_waited(x);
 	if (x->state == X_TUNNEL) {
+		access_who(x->s, ACCESS_CLIENT_LATE);
 		exchange_end(x, false);
 		return EXCHANGE_CLOSE;
 	}
 	if (x->wait_client) {
+		access_who(x->s, ACCESS_CLIENT_LATE);
 		exchange_abort(x);
 		return EXCHANGE_CLOSE;
 	}
@@ -310,8 +319,10 @@ enum exchange_result exchange_start_tcp(struct session *s, unsigned pool)
 {
 	struct exchange *x = start(s, pool);
 
-	if (x == NULL)
+	if (x == NULL) {
+		access_who(s, ACCESS_RESOURCE);
 		return EXCHANGE_CLOSE;
+	}
 	place_tcp(x);
 	x->method = HTTP_GET;	/* nothing has been sent: another server may always be tried */
 	return attempt_first(x, 503);

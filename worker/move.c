@@ -14,9 +14,10 @@
 #include <unistd.h>
 
 #include "os/log.h"
+#include "worker/access.h"
 #include "worker/exchange.h"
 
-#define MOVED_VERSION 1
+#define MOVED_VERSION 2
 
 /* An end of the conversation. */
 struct moved_conn {
@@ -50,13 +51,14 @@ struct moved {
 	struct moved_conn client, upstream;
 	struct moved_flow up, down;
 	uint32_t req, out;		/* bytes waiting to be written to the server, to the client */
-	/* then: client.in, upstream.in, req, out bytes */
+	uint32_t log;			/* of the access log's record */
+	/* then: client.in, upstream.in, req, out, log bytes */
 };
 
 static struct handoff_msg move_msg;
 static char move_extra[HANDOFF_EXTRA_MAX];
 
-_Static_assert(sizeof(struct moved) + 4 * BUF_SIZE <= HANDOFF_EXTRA_MAX, "everything fits one message");
+_Static_assert(sizeof(struct moved) + 4 * BUF_SIZE + ACCESS_PACKED_MAX <= HANDOFF_EXTRA_MAX, "everything fits one message");
 
 /* Successors know a server unless the new configuration has dropped it. */
 static bool stays(const struct server *sv)
@@ -126,6 +128,8 @@ bool move_out(struct session *s)
 	at = pack(at, u->c.in, &m.upstream.in);
 	at = pack(at, x->req, &m.req);
 	at = pack(at, s->out, &m.out);
+	m.log = (uint32_t)access_pack(move_extra + at, x);
+	at += m.log;
 	m.up = pack_flow(&x->up, x->up_over, &nfds);
 	m.down = pack_flow(&x->down, x->down_over, &nfds);
 	memcpy(move_extra, &m, sizeof m);
@@ -146,6 +150,7 @@ bool move_out(struct session *s)
 		loop_del(&worker.loop, &s->c.h);
 	if (u->c.armed)
 		loop_del(&worker.loop, &u->c.h);
+	access_forget(s);
 	exchange_end(x, false);
 	session_close(s);
 	return true;
@@ -249,6 +254,8 @@ void move_in(const struct handoff_msg *msg)
 	    !unpack_flow(&x->up, &m.up, msg, &nfds) || !unpack_flow(&x->down, &m.down, msg, &nfds) ||
 	    m.res_span > m.upstream.in)
 		goto refuse;
+	if (m.log <= msg->head.extra - at)
+		access_unpack(x, msg->extra + at, m.log);
 	while (nfds < msg->head.fds)	/* more than it says what for */
 		close(msg->fd[nfds++]);
 	session_run(s);

@@ -5,6 +5,7 @@
 
 #include "http/chars.h"
 #include "http/forward.h"
+#include "worker/access.h"
 #include "worker/date.h"
 #include "worker/route.h"
 
@@ -50,6 +51,7 @@ static void put(struct session *s, unsigned status, struct http_text fields, con
 	    s->close_after);
 	s->out->at = 0;
 	s->out->end = (uint32_t)n;
+	access_own(s, status, n);
 	if (n == 0)
 		s->close_after = true;	/* never to be taken for the answer to the next request */
 	if (s->head_request || n == 0)
@@ -84,6 +86,7 @@ void reply_error(struct session *s, unsigned status)
 	if (worker.conf->seed) {
 		memcpy(s->out->data, SEED_ANSWER, sizeof SEED_ANSWER - 1);
 		s->out->end = sizeof SEED_ANSWER - 1;
+		access_own(s, 500, sizeof SEED_ANSWER - 1);
 		s->out->at = 0;
 		return;
 	}
@@ -243,7 +246,7 @@ void reply_last(struct session *s, const struct http_head *h, const char *at)
 	}
 	put_date(&f);
 	HTTP_OUT_PUT(&f, "Content-Type: message/http\r\n");
-	n = echo(body, sizeof body, h, at);
+	size_t echoed = n = echo(body, sizeof body, h, at);
 	if (n)
 		n = http_own_response(s->out->data, BUF_SIZE, 200, (struct http_text){ fields, http_out_size(&f, fields) },
 		    (struct http_text){ body, n }, s->close_after, false);
@@ -253,4 +256,5 @@ void reply_last(struct session *s, const struct http_head *h, const char *at)
 	}
 	s->out->at = 0;
 	s->out->end = (uint32_t)n;
+	access_own(s, 200, n - echoed);
 }

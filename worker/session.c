@@ -17,6 +17,7 @@
 #include "http/forward.h"
 #include "os/log.h"
 #include "os/sock.h"
+#include "worker/access.h"
 #include "worker/exchange.h"
 #include "worker/reply.h"
 #include "worker/move.h"
@@ -100,6 +101,8 @@ void session_run_yielded(void)
 static void forget(struct session *s)
 {
 	unqueue(s);
+	access_who(s, ACCESS_CLIENT);	/* where nothing else has been noted */
+	access_end(s);
 	timer_cancel(&worker.loop.wheel, &s->timer);
 	buf_give(&s->out);
 	head_give(&s->head);
@@ -195,6 +198,7 @@ bool session_reply(struct session *s, bool close)
 
 void session_answer(struct session *s, unsigned status, bool close)
 {
+	access_answer(s, status);
 	if (!session_reply(s, close))
 		return;
 	reply_error(s, status);
@@ -220,6 +224,7 @@ static bool send_answer(struct session *s)
 			return false;
 		}
 		if (n > 0) {
+			access_sent(s, (size_t)n);
 			uint32_t head = n < buf_size(b) ? (uint32_t)n : buf_size(b);
 			b->at += head;
 			if ((uint32_t)n > head) {	/* else there may be no tail, and nothing is not zero bytes on from it */
@@ -268,6 +273,8 @@ static void linger(struct session *s)
 /* What came of a session's exchange. True: there is more to do now. */
 static bool after_exchange(struct session *s, enum exchange_result r)
 {
+	if (r == EXCHANGE_NEXT || r > EXCHANGE_ANSWER)
+		access_end(s);
 	switch (r) {
 	case EXCHANGE_WAIT:
 	case EXCHANGE_YIELD:
@@ -313,14 +320,16 @@ static bool read_request(struct session *s)
 				http_request_start(s->head, &(struct http_limits){ .line = (uint32_t)l->http.max_request_line,
 				    .head = (uint32_t)l->max_head, .fields = (uint16_t)l->http.max_fields });
 				s->head_request = false;
+				access_begin(s, state_now());
 			}
 			enum http_result parsed = http_request_parse(s->head, s->c.in->data + s->c.in->at, buf_size(s->c.in));
 			if (parsed != HTTP_PARTIAL) {
 				s->phase = SESSION_EXCHANGE;
 				s->head_request = s->head->method == HTTP_HEAD;
-				if (parsed == HTTP_DONE)
+				if (parsed == HTTP_DONE) {
+					access_head(s);
 					r = exchange_start_http(s);
-				else {
+				} else {
 					log_debug("request refused: %u, %s", s->head->error, s->head->why);
 					session_answer(s, s->head->error, true);
 					r = EXCHANGE_ANSWER;
@@ -366,6 +375,7 @@ static bool read_request(struct session *s)
 static bool begin_tcp(struct session *s, unsigned pool)
 {
 	s->phase = SESSION_EXCHANGE;
+	access_begin(s, s->accepted_ns);
 	return after_exchange(s, exchange_start_tcp(s, pool));
 }
 
@@ -380,6 +390,10 @@ static bool read_preamble(struct session *s)
 			hand_back(s);
 		return false;
 	case PREAMBLE_CLOSE:
+		if (s->c.in) {	/* who has said nothing has asked nothing */
+			access_begin(s, s->accepted_ns);
+			access_who(s, s->c.eof || s->c.broken ? ACCESS_CLIENT : ACCESS_PROXY);
+		}
 		session_close(s);
 		return false;
 	case PREAMBLE_OVER:
@@ -417,6 +431,7 @@ void session_run(struct session *s)
 		case SESSION_ANSWER:
 			if (!send_answer(s))
 				return;
+			access_end(s);
 			if (s->close_after) {
 				linger(s);
 				return;
@@ -458,9 +473,13 @@ static void on_timer(struct timer *t)
 			session_run(s);
 		return;
 	case SESSION_PREAMBLE:
+		if (s->c.in)
+			access_begin(s, s->accepted_ns);
+		/* fall through */
 	case SESSION_IDLE:
 	case SESSION_ANSWER:
 	case SESSION_LINGER:
+		access_who(s, ACCESS_CLIENT_LATE);
 		session_close(s);
 		return;
 	case SESSION_GONE:

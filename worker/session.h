@@ -26,6 +26,7 @@ struct session {
 	struct exchange *x;
 	struct session_way *way;	/* most have none: worker/preamble.h */
 	struct http_head *head;		/* lent while a head is coming in */
+	struct access *log;		/* lent while a request is under way, where the listener has an access log */
 	struct buf *out;		/* lent while there is something to write that is in no other buffer */
 	uint64_t accepted_ns;
 	uint32_t requests;		/* begun */

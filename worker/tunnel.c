@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "worker/access.h"
+
 /*
  * Ends are passed on as they came: FIN as FIN, each direction by itself, and a reset as a reset, so that
  * neither side takes a part for the whole. Where one side takes no more, what it had said before is still
@@ -77,6 +79,7 @@ enum exchange_result tunnel_run(struct exchange *x)
 		return client_gone(x);
 	down = move_on(&x->down, u, c, &s->out, &x->down_over);
 	if (down == WAY_RESET) {
+		access_who(s, ACCESS_SERVER);
 		table_add(&x->server->cell->cuts, 1);
 		exchange_end(x, false);
 		return EXCHANGE_RESET;
@@ -92,6 +95,7 @@ enum exchange_result tunnel_run(struct exchange *x)
 	if (is_gone(c, x->up_over))
 		return client_gone(x);
 	if (is_gone(u, x->down_over)) {
+		access_who(s, ACCESS_SERVER);
 		exchange_end(x, false);
 		return EXCHANGE_LINGER;
 	}
