@@ -43,6 +43,7 @@
 
 struct candidate {
 	uint32_t i;
+	float cost;
 	struct balance_look k;
 };
 
@@ -149,6 +150,7 @@ static int pick(const struct balance_view *v)
 
 		if (errors > 0)
 			mine *= blame(&c[i].k.learned, errors, ends);
+		c[i].cost = mine;
 		if (best >= 0 && mine > least)
 			continue;
 		if (best < 0 || mine < least)
@@ -159,6 +161,8 @@ static int pick(const struct balance_view *v)
 			best = (int)c[i].i;
 		least = mine;
 	}
+	for (unsigned i = 0; v->told && i < n; i++)
+		balance_tell(v->told, c[i].i, c[i].cost, &c[i].k);
 	return best;
 }
 

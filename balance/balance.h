@@ -32,6 +32,22 @@ struct balance_look {
 	struct learned learned;
 };
 
+#define BALANCE_TOLD 8
+
+/*
+ * What was compared, for people who ask why: up to so many servers, those first that were best. The caller empties
+ * it; the algorithm fills it, which takes time and changes nothing of the choice.
+ */
+struct balance_told {
+	uint32_t compared;	/* servers that could have been chosen and were looked at */
+	uint32_t n;
+	struct balance_said {
+		uint32_t i;
+		float figure;		/* what was compared, lower is better; what it is depends on the algorithm */
+		struct balance_look look;	/* BALANCE_LEARNED only */
+	} of[BALANCE_TOLD];
+};
+
 struct maglev;
 
 /*
@@ -52,6 +68,7 @@ struct balance_view {
 	bool (*look)(void *arg, uint32_t i, struct balance_look *k);
 	void *look_arg;
 	uint64_t *rng;			/* for choices by lot; state of balance_draw(), never 0; belongs to the caller */
+	struct balance_told *told;	/* NULL: nobody asks */
 };
 
 /* Position chosen, or -1: none is usable. */
@@ -75,6 +92,11 @@ extern const struct balance_algorithm balance_adaptive;
 const struct balance_algorithm *balance_find(const char *name);
 /* All of them, NULL at the end, for messages that list what is known. */
 extern const struct balance_algorithm *const balance_all[];
+
+/* For algorithms, where somebody asks: server i was compared by this figure. k may be NULL. */
+void balance_tell(struct balance_told *t, uint32_t i, float figure, const struct balance_look *k);
+/* All usable ones, the chosen one first. figure NULL: none was compared. Returns `best`. */
+int balance_tell_all(const struct balance_view *v, int best, float (*figure)(const struct balance_view *v, uint32_t i));
 
 /* xorshift64*: 64 random bits, good enough to spread load, worthless for secrets. */
 static inline uint64_t balance_draw(uint64_t *state)

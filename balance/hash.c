@@ -80,9 +80,18 @@ static int favourite(const struct balance_view *v)
 	return best;
 }
 
+/* What was compared is the key's way: the figure is the step on it. */
+static int told(const struct balance_view *v, int best, uint32_t step)
+{
+	if (v->told && best >= 0)
+		balance_tell(v->told, (uint32_t)best, (float)step, NULL);
+	return best;
+}
+
 static int pick(const struct balance_view *v)
 {
 	uint64_t inflight = 0, weights = 0;
+	uint32_t from = 0;
 	int first = -1;
 
 	for (uint32_t i = 0; i < v->n; i++) {
@@ -97,12 +106,14 @@ static int pick(const struct balance_view *v)
 		if (i >= v->n || !balance_usable(v, i))
 			continue;
 		if (!maglev_over(v->inflight[i], v->weight[i], inflight, weights))
-			return (int)i;
-		if (first < 0)
+			return told(v, (int)i, step);
+		if (first < 0) {
 			first = (int)i;
+			from = step;
+		}
 	}
 	/* Hardly any server of the table is usable, or the key's are all full of others. */
-	return first >= 0 ? first : favourite(v);
+	return first >= 0 ? told(v, first, from) : told(v, favourite(v), MAGLEV_STEPS);
 }
 
 const struct balance_algorithm balance_hash = {

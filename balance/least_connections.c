@@ -9,7 +9,7 @@
 
 #include "balance/balance.h"
 
-static int pick(const struct balance_view *v)
+static int least(const struct balance_view *v)
 {
 	int best = -1;
 	uint32_t tied = 0;	/* servers as little loaded as the best */
@@ -50,6 +50,18 @@ static int pick(const struct balance_view *v)
 		lot -= v->weight[i];
 	}
 	return best;
+}
+
+static float figure(const struct balance_view *v, uint32_t i)
+{
+	return (float)v->inflight[i] / (float)v->weight[i];
+}
+
+static int pick(const struct balance_view *v)
+{
+	int best = least(v);
+
+	return v->told ? balance_tell_all(v, best, figure) : best;
 }
 
 const struct balance_algorithm balance_least_connections = {

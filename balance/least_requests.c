@@ -32,6 +32,11 @@ static int less_loaded(const struct balance_view *v, uint32_t a, uint32_t b)
 	return (unsigned __int128)v->errors[a] * v->weight[b] < (unsigned __int128)v->errors[b] * v->weight[a];
 }
 
+static float figure(const struct balance_view *v, uint32_t i)
+{
+	return (float)v->entries[i] / (float)v->weight[i];
+}
+
 static int pick(const struct balance_view *v)
 {
 	/* Wide enough: 2^32 in flight on each of 2^14 servers, weights up to 2^8. */
@@ -53,7 +58,7 @@ static int pick(const struct balance_view *v)
 		if (best < 0 || less_loaded(v, i, (uint32_t)best))
 			best = (int)i;
 	}
-	return best;
+	return v->told ? balance_tell_all(v, best, figure) : best;
 }
 
 const struct balance_algorithm balance_least_requests = {

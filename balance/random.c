@@ -1,26 +1,35 @@
 /*
  * random: by lot, weighted. Looks at no figure, so it costs least and is wrong in the most even way.
  */
+#include <stddef.h>
+
 #include "balance/balance.h"
 
-static int pick(const struct balance_view *v)
+static int lot(const struct balance_view *v)
 {
-	uint64_t weights = 0, lot;
+	uint64_t weights = 0, draw;
 
 	for (uint32_t i = 0; i < v->n; i++)
 		if (balance_usable(v, i))
 			weights += v->weight[i];
 	if (!weights)
 		return -1;
-	lot = balance_below(v->rng, weights);
+	draw = balance_below(v->rng, weights);
 	for (uint32_t i = 0; i < v->n; i++) {
 		if (!balance_usable(v, i))
 			continue;
-		if (lot < v->weight[i])
+		if (draw < v->weight[i])
 			return (int)i;
-		lot -= v->weight[i];
+		draw -= v->weight[i];
 	}
 	return -1;
+}
+
+static int pick(const struct balance_view *v)
+{
+	int best = lot(v);
+
+	return v->told ? balance_tell_all(v, best, NULL) : best;
 }
 
 const struct balance_algorithm balance_random = {

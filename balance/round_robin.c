@@ -16,6 +16,14 @@
  */
 #include "balance/balance.h"
 
+/* Beside the first server's time: the numbers themselves grow beyond what a float tells apart. */
+static float figure(const struct balance_view *v, uint32_t i)
+{
+	double own = ((double)v->turns[i] + 1) / v->weight[i], first = ((double)v->turns[0] + 1) / (v->weight[0] ? v->weight[0] : 1);
+
+	return (float)(own - first);
+}
+
 static int pick(const struct balance_view *v)
 {
 	unsigned __int128 turns = 0;		/* 64 bits each of 2^14 servers */
@@ -36,7 +44,7 @@ static int pick(const struct balance_view *v)
 		if (best < 0 || ((unsigned __int128)v->turns[i] + 1) * v->weight[best] < ((unsigned __int128)v->turns[best] + 1) * v->weight[i])
 			best = (int)i;
 	}
-	return best;
+	return v->told ? balance_tell_all(v, best, figure) : best;
 }
 
 const struct balance_algorithm balance_round_robin = {

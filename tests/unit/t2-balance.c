@@ -352,6 +352,54 @@ static void lot(void)
 	    (unsigned)p->got[2], (unsigned)p->got[3]);
 }
 
+/* Asking why changes nothing; the chosen one is told first, then who came next. */
+static void told(void)
+{
+	for (const struct balance_algorithm *const *a = balance_all; *a; a++) {
+		struct balance_told t;
+		bool same = true, there = true, order = true;
+
+		for (uint64_t seed = 1; seed <= 200; seed++) {
+			struct pool *p = fresh((uint32_t)(seed % 30 + 1));
+			int plain;
+
+			for (uint32_t i = 0; i < p->view.n; i++) {
+				p->usable[i] = i == 0 || i % 5 != seed % 5;
+				p->weight[i] = (uint32_t)(1 + i % 3);
+				p->inflight[i] = (uint32_t)(seed * 7 + i * 13) % 9;
+				p->entries[i] = p->turns[i] = (seed * 31 + i * 17) % 50;
+			}
+			p->rng = seed;
+			plain = (*a)->pick(&p->view);
+			p->rng = seed;
+			t.n = t.compared = 0;
+			p->view.told = &t;
+			same &= (*a)->pick(&p->view) == plain;
+			bool found = false;
+			for (uint32_t i = 0; i < t.n; i++) {
+				found |= t.of[i].i == (uint32_t)plain;
+				order &= i < 2 || t.of[i - 1].figure <= t.of[i].figure;
+				there &= t.of[i].i < p->view.n && p->usable[t.of[i].i];
+			}
+			there &= t.n >= 1 && t.n <= BALANCE_TOLD && t.compared >= t.n && found;
+		}
+		ok(same, "%s: asking why changes nothing", (*a)->name);
+		ok(there, "%s: the chosen one is among those that are told", (*a)->name);
+		ok(order, "%s: the others in order", (*a)->name);
+	}
+
+	struct pool *p = fresh(20);
+	struct balance_told t = { 0 };
+
+	for (uint32_t i = 0; i < 20; i++)
+		p->inflight[i] = 40 - i;
+	p->view.told = &t;
+	balance_least_connections.pick(&p->view);
+	ok(t.compared == 20 && t.n == BALANCE_TOLD, "of many the best are told (%u of %u)", t.n, t.compared);
+	ok(t.of[0].i == 19 && t.of[1].i == 18 && t.of[7].i == 12, "the best first");
+	ok(t.of[7].figure > 27.9f && t.of[7].figure < 28.1f, "with what was compared");
+}
+
 int main(void)
 {
 	names();
@@ -362,5 +410,6 @@ int main(void)
 	least_connections();
 	round_robin();
 	lot();
+	told();
 	return done_testing();
 }
