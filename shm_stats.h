@@ -32,6 +32,7 @@
  *	               queue[max_pools]         struct shm_queue
  *	               cell[max_servers]        struct shm_load
  *	               learn[max_servers]       struct shm_learn
+ *	choices[]  struct shm_choices       max_workers
  *
  * Column 0 belongs to the supervisor: when a worker is gone, its counters are added there and its
  * own column is cleared, so sums over all columns stay true for ever.
@@ -57,6 +58,8 @@
 #define SHM_HISTORY_SERVERS 1024	/* server rows that have a history, at most */
 #define SHM_HISTORY_POINTS 1128	/* of all spans together: see ipc/history.h */
 #define SHM_HISTORY_EVENTS 512
+#define SHM_CHOICES	64	/* records in one ring; a worker has two */
+#define SHM_CHOICE_SHOWN 8	/* servers in one record */
 
 /* What health says of a server. */
 enum shm_verdict {
@@ -127,6 +130,22 @@ enum shm_how {
 	SHM_HOW_ALL = 511
 };
 
+/* How a server stood when a choice was made. table_standing_text() has words for people. */
+enum shm_standing {
+	SHM_STOOD_COMPARED = 0,	/* it could have been chosen, or was */
+	SHM_STOOD_DOWN,
+	SHM_STOOD_EJECTED,
+	SHM_STOOD_FULL,		/* it had its maxconn */
+	SHM_STOOD_TRIED,	/* it had failed this request */
+	SHM_STOOD_DRAIN,
+	SHM_STOOD_MAINT,
+	SHM_STOOD_WEIGHT,	/* its weight is 0 */
+	SHM_STOOD_UNPROBED,
+	SHM_STOOD_OVER,		/* balance hash: it had more than its share */
+	SHM_STOOD_SPARE,	/* a backup, and not its turn */
+	SHM_STOOD_COUNT
+};
+
 /* Administrative state. */
 enum shm_admin {
 	SHM_READY = 0,
@@ -165,6 +184,7 @@ struct shm_instance {
 	uint64_t past_worker_offset;
 	uint64_t load_offset;
 	uint64_t load_stride;		/* bytes from one column to the next */
+	uint64_t choices_offset;
 	uint64_t inflight_offset;	/* within a column */
 	uint64_t passive_offset;
 	uint64_t dispatched_offset;
@@ -382,7 +402,46 @@ struct shm_past {
 	_Atomic uint64_t point[SHM_HISTORY_POINTS][2];
 };
 
+/* A server as the choice saw it. */
+struct shm_candidate {
+	_Atomic uint32_t server;	/* row */
+	_Atomic uint32_t inflight;	/* over all workers, before the choice */
+	_Atomic uint32_t figure;	/* bits of a float: what the rule compared, lower is better */
+	_Atomic uint32_t latency_us;	/* mean of its last answers; 0: not asked for */
+	_Atomic uint32_t silent_us;	/* for so long requests have waited there while nothing was answered */
+	_Atomic uint32_t weight;	/* in the low half; above, how far its slow start has got, percent */
+	_Atomic uint32_t errors;	/* of a thousand of its last requests, in the low half; above, errors in a row */
+	_Atomic uint32_t standing;	/* enum shm_standing; above eight bits, for one that failed, enum shm_outcome */
+};
+
+/* One choice, told. */
+struct shm_choice {
+	alignas(SHM_LINE) _Atomic uint32_t seq;	/* odd while it is being written; release */
+	_Atomic uint32_t pool;		/* row */
+	_Atomic uint64_t at_ns;		/* CLOCK_MONOTONIC; 0: nothing here */
+	_Atomic uint64_t number;	/* of the choices told by this worker's slot, both rings together; from 1 on */
+	_Atomic uint32_t rule;		/* enum shm_rule; above eight bits, enum shm_how */
+	_Atomic uint32_t tried;		/* servers that had failed the request */
+	_Atomic uint32_t compared;	/* servers that could have been chosen and were looked at */
+	_Atomic uint32_t servers;	/* of the pool */
+	_Atomic uint32_t shown;		/* entries of `of`; the first one was chosen */
+	_Atomic uint32_t waited_us;	/* in the line */
+	struct shm_candidate of[SHM_CHOICE_SHOWN];
+};
+
+/*
+ * The last choices of one worker that were told: W. Outlives its worker; a successor goes on in it. Two rings,
+ * of ordinary choices and of special ones (enum shm_how), so that neither pushes the other out. No more are
+ * told in a second than worker/explain.c says.
+ */
+struct shm_choices {
+	alignas(SHM_LINE) _Atomic uint64_t written[2];	/* records ever; the next one goes to this, modulo SHM_CHOICES; release */
+	struct shm_choice ring[2][SHM_CHOICES];
+};
+
 _Static_assert(sizeof(struct shm_learn) == SHM_LINE, "byte map");
+_Static_assert(sizeof(struct shm_candidate) == SHM_LINE / 2, "byte map");
+_Static_assert(sizeof(struct shm_choice) == 5 * SHM_LINE, "byte map");
 _Static_assert(sizeof(struct shm_instance) % SHM_LINE == 0, "rows start on a cache line");
 _Static_assert(sizeof(struct shm_worker) == 2 * SHM_LINE, "byte map");
 _Static_assert(sizeof(struct shm_listener) == 2 * SHM_LINE, "byte map");

@@ -179,7 +179,7 @@ static int make_table(const struct conf *conf)
 		if (errno != EEXIST)
 			return -1;
 		log_warn("shared memory %s was left behind by another process of this pid and is replaced", name);
-		if (shm_unlink(name) < 0 || table_create(&sup.table, name, VERSION, size) < 0)
+		if (table_remove(name) < 0 || table_create(&sup.table, name, VERSION, size) < 0)
 			return -1;
 	}
 	sup.slot_used[0] = true;	/* our own */
@@ -207,7 +207,7 @@ static void sweep_predecessor(pid_t pid)
 	if (pid <= 1 || pid == getpid() || kill(pid, 0) == 0 || errno != ESRCH)
 		return;
 	snprintf(name, sizeof(name), "/loadbalancer.%d", (int)pid);
-	if (shm_unlink(name) == 0)
+	if (table_remove(name) == 0)
 		log_info("process %d did not end in order; its shared memory is removed", (int)pid);
 }
 

@@ -21,9 +21,10 @@
 #include "ctl/show.h"
 #include "ctl/top.h"
 #include "ctl/watch.h"
+#include "ctl/why.h"
 #include "ipc/metrics.h"
 
-enum lbctl_kind { LBCTL_SHOW, LBCTL_TOP, LBCTL_WATCH, LBCTL_METRICS, LBCTL_CHANGE };
+enum lbctl_kind { LBCTL_SHOW, LBCTL_TOP, LBCTL_WATCH, LBCTL_METRICS, LBCTL_WHY, LBCTL_CHANGE };
 
 static const struct lbctl_word {
 	const char *name;
@@ -34,6 +35,7 @@ static const struct lbctl_word {
 	{ "show", LBCTL_SHOW, 0, 2, "[servers [SERVER] | pools | listeners | workers | errors]", "what is there, what is wrong" },
 	{ "top", LBCTL_TOP, 0, 0, "", "the same, live" },
 	{ "watch", LBCTL_WATCH, 0, 0, "", "changes, as they happen" },
+	{ "why", LBCTL_WHY, 0, 1, "[POOL | SERVER]", "why requests went where they did" },
 	{ "metrics", LBCTL_METRICS, 0, 0, "", "for Prometheus" },
 	{ "drain", LBCTL_CHANGE, 1, 64, "SERVER...", "nothing new; what is there goes on" },
 	{ "maint", LBCTL_CHANGE, 1, 64, "SERVER...", "nothing new, and no probes" },
@@ -208,6 +210,9 @@ static enum lbctl_exit lbctl_run(const struct lbctl_word *word, const struct lbc
 		break;
 	case LBCTL_WATCH:
 		result = watch_command(&t, o);
+		break;
+	case LBCTL_WHY:
+		result = why_command(&t, o);
 		break;
 	case LBCTL_METRICS:
 		result = lbctl_metrics(&t);

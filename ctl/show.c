@@ -417,7 +417,7 @@ static void show_errors(FILE *out, const struct view *v)
 
 static const char *const show_what[] = { "servers", "pools", "listeners", "workers", "errors", NULL };
 
-static bool show_any(const struct view *v, const char *pattern)
+bool show_any(const struct view *v, const char *pattern)
 {
 	char full[VIEW_FULL_MAX];
 	struct near near;

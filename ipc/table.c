@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "balance/learn.h"
+#include "ipc/seen.h"
 
 static uint64_t lines(uint64_t bytes)
 {
@@ -63,7 +64,8 @@ static void lay_out(struct shm_instance *h, struct table_size size)
 	h->learn_offset = in_column;
 	in_column += size.servers * sizeof(struct shm_learn);
 	h->load_stride = in_column;
-	h->size = at + size.workers * in_column;
+	h->choices_offset = at + size.workers * in_column;
+	h->size = h->choices_offset + size.workers * sizeof(struct shm_choices);
 }
 
 static void point(struct table *t, void *base, size_t size)
@@ -82,6 +84,7 @@ static void point(struct table *t, void *base, size_t size)
 	t->past_server = (void *)(at + h->past_server_offset);
 	t->past_worker = (void *)(at + h->past_worker_offset);
 	t->load = at + h->load_offset;
+	t->choices = (void *)(at + h->choices_offset);
 	t->load_stride = h->load_stride;
 	t->inflight_offset = h->inflight_offset;
 	t->passive_offset = h->passive_offset;
@@ -96,6 +99,8 @@ static void point(struct table *t, void *base, size_t size)
 	t->max_listeners = h->max_listeners;
 	t->history_servers = h->history_servers;
 	t->size = size;
+	t->seen = NULL;
+	t->seen_base = NULL;
 }
 
 static int keep_name(struct table *t, const char *name)
@@ -140,6 +145,13 @@ int table_create(struct table *t, const char *name, const char *version, struct 
 	memcpy(base, &h, sizeof h);
 	point(t, base, h.size);
 	table_live(t, 0);
+	if (seen_create(t) < 0) {
+		saved = errno;
+		table_unmap(t);
+		shm_unlink(name);
+		errno = saved;
+		return -1;
+	}
 	return 0;
 fail:
 	saved = errno;
@@ -199,16 +211,30 @@ int table_open(struct table *t, const char *name)
 
 int table_attach(struct table *t, const char *name)
 {
-	return map_existing(t, name, true);
+	if (map_existing(t, name, true) < 0)
+		return -1;
+	if (seen_attach(t) == 0)
+		return 0;
+	int saved = errno;
+	table_unmap(t);
+	errno = saved;
+	return -1;
+}
+
+int table_remove(const char *name)
+{
+	seen_unlink(name);
+	return shm_unlink(name);
 }
 
 int table_unlink(const struct table *t)
 {
-	return shm_unlink(t->name);
+	return table_remove(t->name);
 }
 
 void table_unmap(struct table *t)
 {
+	seen_unmap(t);
 	munmap(t->inst, t->size);
 	t->inst = NULL;
 }
@@ -501,6 +527,25 @@ const char *table_eject_text(uint32_t reason)
 	};
 
 	return reason < sizeof text / sizeof *text ? text[reason] : "unknown";
+}
+
+const char *table_standing_text(uint32_t standing)
+{
+	static const char *const text[SHM_STOOD_COUNT] = {
+		[SHM_STOOD_COMPARED] = "compared",
+		[SHM_STOOD_DOWN] = "down",
+		[SHM_STOOD_EJECTED] = "ejected",
+		[SHM_STOOD_FULL] = "full",
+		[SHM_STOOD_TRIED] = "has failed it",
+		[SHM_STOOD_DRAIN] = "drained",
+		[SHM_STOOD_MAINT] = "in maintenance",
+		[SHM_STOOD_WEIGHT] = "of weight 0",
+		[SHM_STOOD_UNPROBED] = "not probed yet",
+		[SHM_STOOD_OVER] = "above its share",
+		[SHM_STOOD_SPARE] = "a backup",
+	};
+
+	return standing < SHM_STOOD_COUNT ? text[standing] : "unknown";
 }
 
 const char *table_rule_text(uint32_t rule)

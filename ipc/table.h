@@ -12,6 +12,8 @@
 
 #include "shm_stats.h"
 
+struct seen_slot;
+
 /* Where the parts of a mapped table lie in this process. */
 struct table {
 	struct shm_instance *inst;
@@ -24,11 +26,14 @@ struct table {
 	struct shm_past *past_pool;	/* [max_pools] */
 	struct shm_past *past_server;	/* [history_servers] */
 	struct shm_past *past_worker;	/* [max_workers] */
+	struct shm_choices *choices;	/* [max_workers] */
 	char *load;			/* columns; use the functions below */
 	size_t load_stride;
 	size_t inflight_offset, passive_offset, dispatched_offset, clients_offset, queue_offset, cell_offset, learn_offset;
 	uint32_t max_workers, max_pools, max_servers, max_listeners, history_servers;
 	size_t size;
+	struct seen_slot *seen;		/* [max_workers], of the object beside it: ipc/seen.h. NULL: not mapped */
+	void *seen_base;
 	char name[SHM_NAME_MAX];	/* of the object, "/loadbalancer.PID" */
 };
 
@@ -45,8 +50,9 @@ int table_create(struct table *t, const char *name, const char *version, struct 
 int table_open(struct table *t, const char *name);
 /* The same to be written: for a supervisor that succeeds another one. */
 int table_attach(struct table *t, const char *name);
-/* Removes the name; mappings stay. 0, or -1 with errno. */
+/* Removes the name, and what lies beside it; mappings stay. 0, or -1 with errno. */
 int table_unlink(const struct table *t);
+int table_remove(const char *name);
 void table_unmap(struct table *t);
 
 static inline _Atomic uint32_t *table_inflight(const struct table *t, uint32_t slot)
@@ -122,6 +128,7 @@ unsigned table_latency_bucket(uint64_t ns);
 const char *table_outcome_text(uint32_t outcome);
 const char *table_verdict_text(uint32_t verdict);
 const char *table_eject_text(uint32_t reason);
+const char *table_standing_text(uint32_t standing);
 const char *table_rule_text(uint32_t rule);	/* one word, also for logs */
 /* The words of enum shm_how that are set, each with a '+' before it; empty: none is. Returns buf. */
 #define TABLE_HOW_MAX 96

@@ -27,13 +27,23 @@ char *text_age(char buf[static TEXT_MAX], uint64_t ns)
 
 char *text_clock(char buf[static TEXT_MAX], const struct view *v, uint64_t mono_ns)
 {
-	time_t then = (time_t)((int64_t)(mono_ns / CONF_SECOND) + v->real_offset_s), now = time(NULL);
+	time_t then = (time_t)(((int64_t)mono_ns + v->real_offset_ns) / (int64_t)CONF_SECOND), now = time(NULL);
 	struct tm a, b;
 
 	if (!localtime_r(&then, &a) || !localtime_r(&now, &b) ||
 	    !strftime(buf, TEXT_MAX, a.tm_yday == b.tm_yday && a.tm_year == b.tm_year ? "%H:%M:%S" : "%b %e %H:%M:%S", &a))
 		snprintf(buf, TEXT_MAX, "?");
 	return buf;
+}
+
+uint64_t text_part_ns(const struct view *v, uint64_t mono_ns)
+{
+	return (uint64_t)((int64_t)mono_ns + v->real_offset_ns) % CONF_SECOND;
+}
+
+uint64_t text_unix_ms(const struct view *v, uint64_t mono_ns)
+{
+	return (uint64_t)((int64_t)mono_ns + v->real_offset_ns) / 1000000;
 }
 
 char *text_latency(char buf[static TEXT_MAX], uint64_t ns)

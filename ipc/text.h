@@ -13,6 +13,9 @@
 char *text_age(char buf[static TEXT_MAX], uint64_t ns);
 /* "14:03:59" of today, "Nov 21 14:03:59" before; from CLOCK_MONOTONIC. */
 char *text_clock(char buf[static TEXT_MAX], const struct view *v, uint64_t mono_ns);
+/* The part of a second that text_clock() leaves out, in nanoseconds; and the whole, in milliseconds since 1970. */
+uint64_t text_part_ns(const struct view *v, uint64_t mono_ns);
+uint64_t text_unix_ms(const struct view *v, uint64_t mono_ns);
 /* "0.8ms", "12ms", "1.2s"; "-" for 0. */
 char *text_latency(char buf[static TEXT_MAX], uint64_t ns);
 /* "1234", "12.3k", "4.56M": at most six characters. */

@@ -20,8 +20,7 @@ static uint64_t view_get(const _Atomic uint64_t *w)
 	return atomic_load_explicit(w, memory_order_relaxed);
 }
 
-/* Text of the table as something that can be printed: bounded, and without a byte that a terminal acts on. */
-static void view_text(char *out, size_t room, const char *in, size_t size)
+char *view_text(char *out, size_t room, const char *in, size_t size)
 {
 	static const char digit[16] = "0123456789abcdef";
 	size_t n = 0, i;
@@ -39,6 +38,7 @@ static void view_text(char *out, size_t room, const char *in, size_t size)
 		out[n++] = digit[c & 15];
 	}
 	out[n] = '\0';
+	return out;
 }
 
 static int view_room(void *array, unsigned *room, unsigned wanted, size_t element)
@@ -89,6 +89,7 @@ static void view_take_instance(struct view *v, const struct table *t)
 	clock_gettime(CLOCK_REALTIME, &real);
 	v->now_ns = (uint64_t)mono.tv_sec * UINT64_C(1000000000) + (uint64_t)mono.tv_nsec;
 	v->real_offset_s = (int64_t)real.tv_sec - (int64_t)mono.tv_sec;
+	v->real_offset_ns = v->real_offset_s * 1000000000 + real.tv_nsec - mono.tv_nsec;
 	view_text(v->version, sizeof(v->version), h->version, sizeof(h->version));
 	view_text(v->instance, sizeof(v->instance), h->instance, sizeof(h->instance));
 	view_text(v->control, sizeof(v->control), h->control, sizeof(h->control));

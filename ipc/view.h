@@ -81,6 +81,7 @@ struct view {
 	char version[VIEW_NAME_MAX], instance[VIEW_NAME_MAX], control[4 * SHM_PATH_MAX];
 	uint64_t now_ns;		/* CLOCK_MONOTONIC of the look */
 	int64_t real_offset_s;		/* CLOCK_REALTIME less CLOCK_MONOTONIC */
+	int64_t real_offset_ns;		/* the same, exactly */
 	uint32_t generation, supervisor_pid, health_pid;
 	char supervisor_state;		/* as in /proc/PID/stat; 0: there is no such process */
 	uint64_t started_ns, started_real_s, reloaded_real_s, accepted, limited_times;
@@ -100,6 +101,10 @@ int view_take(struct view *v, const struct table *t, bool load);
 /* Fills in what a second's difference shows: rates, and the figures of the time between. */
 void view_compare(struct view *now, const struct view *before);
 void view_free(struct view *v);
+
+/* Text from anywhere, up to a NUL or size, as something that can be printed: bounded, and without a byte that a
+ * terminal acts on; what does not fit is left out. Returns out. */
+char *view_text(char *out, size_t room, const char *in, size_t size);
 
 /* Requests (or connections, in mode tcp) that have ended, however; only ever grows. */
 uint64_t view_requests(const struct view_load *l);

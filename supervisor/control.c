@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ipc/seen.h"
 #include "os/log.h"
 #include "supervisor/command.h"
 
@@ -363,7 +364,8 @@ int control_open(struct supervisor *s, const struct conf *conf, char *err, size_
 		goto fail;
 	control.dev = st.st_dev;
 	control.ino = st.st_ino;
-	if (control.has_group && (lchown(conf->control, (uid_t)-1, control.group) < 0 || chmod(conf->control, 0660) < 0))
+	if (control.has_group && (lchown(conf->control, (uid_t)-1, control.group) < 0 || chmod(conf->control, 0660) < 0 ||
+	    seen_share(&s->table, control.group) < 0))
 		goto fail;
 	control.io.cb = control_accept;
 	control.pause.cb = control_go_on;

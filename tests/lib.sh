@@ -112,7 +112,7 @@ _cleanup() {
 	trap - EXIT TERM INT
 	[ "$FAILED" -gt 0 ] && for log in "${LB_LOGS[@]}"; do complain "--- $log"; tail -n 10 "$log" | sed 's/^/# /'; done >&2
 	kill -TERM "${LB_PIDS[@]}" "${BACKEND_PIDS[@]}" 2>/dev/null
-	for pid in "${LB_PIDS[@]}"; do wait_for 3 _gone "$pid" || { kill -KILL $(_children "loadbalancer: heir" "$pid") "$pid"; rm -f "/dev/shm/loadbalancer.$pid"; }; done 2>/dev/null
+	for pid in "${LB_PIDS[@]}"; do wait_for 3 _gone "$pid" || { kill -KILL $(_children "loadbalancer: heir" "$pid") "$pid"; rm -f /dev/shm/loadbalancer*".$pid"; }; done 2>/dev/null
 	rm -rf "$TMP"
 	exit $rc
 }

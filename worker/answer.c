@@ -11,6 +11,7 @@
 #include "worker/hedge.h"
 #include "worker/learning.h"
 #include "worker/place.h"
+#include "worker/witness.h"
 
 static enum exchange_result invalid_answer(struct exchange *x, const char *why)
 {
@@ -18,8 +19,10 @@ static enum exchange_result invalid_answer(struct exchange *x, const char *why)
 	table_add(&x->server->cell->invalid, 1);
 	learning_failed(x);
 	log_info("server %s/%s: answer refused: %s", x->pool->conf->name, x->server->conf->name, why);
+	witness_failed(x, x->server, SEEN_INVALID, x->hedge ? SEEN_RETRIED : SEEN_ANSWERED, 502, why);
 	if (hedge_instead(x))
 		return EXCHANGE_GO;
+	x->blame = WITNESS_TOLD;
 	return exchange_refuse(x, 502);
 }
 
@@ -33,6 +36,7 @@ enum exchange_result answer_cut(struct exchange *x)
 
 	access_who(x->s, ACCESS_SERVER);
 	table_add(&x->server->cell->cuts, 1);
+	witness_failed(x, x->server, SEEN_CUT, SEEN_CLOSED, x->status, NULL);
 	learning_failed(x);
 	exchange_end(x, false);
 	return counted ? EXCHANGE_CLOSE : EXCHANGE_RESET;
@@ -151,6 +155,8 @@ static enum exchange_result forward_head(struct exchange *x)
 	head_give(&x->head);
 	x->answered = true;
 	x->wait_server = false;
+	if (x->status >= 500)
+		witness_failed(x, x->server, SEEN_STATUS, SEEN_PASSED, x->status, NULL);
 	if (x->req_sent)
 		buf_give(&x->req);
 	count_answer(x);

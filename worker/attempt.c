@@ -20,6 +20,7 @@
 #include "worker/hedge.h"
 #include "worker/learning.h"
 #include "worker/queue.h"
+#include "worker/witness.h"
 
 #define STALE_NS	CONF_SECOND	/* a kept connection that breaks later than that was not stale when it was taken */
 
@@ -60,6 +61,8 @@ bool attempt_failed(struct exchange *x, enum shm_outcome outcome)
 		x->failures++;
 		x->how |= SHM_HOW_RETRY;
 		access_failed(x, outcome);
+		x->blame = (uint8_t)outcome;
+		x->blamed = sv->conf->row;
 		choose_tried(&x->tried, sv);
 		if (outcome != SHM_OUT_LOCAL)
 			learning_failed(x);
@@ -102,6 +105,7 @@ static enum exchange_result wait_in_line(struct exchange *x, unsigned status)
 
 	if (queue_join(x->pool, x) < 0) {
 		access_who(s, ACCESS_PROXY);
+		x->blame = SEEN_QUEUE_FULL;
 		return exchange_refuse(x, 503);
 	}
 	x->state = X_QUEUE;
@@ -119,15 +123,23 @@ static enum exchange_result wait_in_line(struct exchange *x, unsigned status)
 
 static struct server *choose(struct exchange *x, bool *full)
 {
-	struct ask ask = { .tried = &x->tried, .key = x->key, .sticky = x->sticky };
+	struct ask ask = {
+		.tried = &x->tried, .key = x->key, .sticky = x->sticky,
+		.how = x->how & (SHM_HOW_RETRY | SHM_HOW_QUEUED | SHM_HOW_HEDGE),
+	};
 
 	struct choice c;
-	struct server *sv = choose_server(x->pool, &ask, &c);
+	struct server *sv;
 
+	if (x->queued.prev && state_now() > x->queued.since_ns)
+		ask.waited_us = (uint32_t)((state_now() - x->queued.since_ns) / 1000);
+	sv = choose_server(x->pool, &ask, &c);
 	*full = c.full;
 	if (sv) {
 		x->rule = c.rule;
-		x->how = c.how | (x->how & (SHM_HOW_RETRY | SHM_HOW_QUEUED | SHM_HOW_HEDGE));
+		x->how = c.how;
+		if (c.number)
+			witness_choice(x, &c);
 	}
 	return sv;
 }
@@ -148,10 +160,13 @@ static enum exchange_result begin(struct exchange *x, struct server *sv, bool *f
 		return EXCHANGE_GO;
 	}
 	attempt_failed(x, attempt_outcome(errno));
-	forget_attempt(x);
 	*failed = true;
-	if (paid(x, CONF_RETRY_CONNECT))
+	if (paid(x, CONF_RETRY_CONNECT)) {
+		witness_failed(x, sv, (enum seen_cause)x->blame, SEEN_RETRIED, 0, NULL);
+		forget_attempt(x);
 		return EXCHANGE_GO;
+	}
+	forget_attempt(x);
 	return exchange_refuse(x, 502);
 }
 
@@ -185,16 +200,16 @@ enum exchange_result attempt_again(struct exchange *x, enum shm_outcome outcome,
 	    outcome == SHM_OUT_WORKER_TIMEOUT ? CONF_RETRY_TIMEOUT : CONF_RETRY_RESET;
 	bool stale = attempt_failed(x, outcome), reached = x->reached;
 
-	if (hedge_instead(x)) {		/* paid for, and on its way */
-		table_add(&sv->cell->retries, 1);
-		return EXCHANGE_GO;
-	}
-	if (!safe || (!stale && !paid(x, kind))) {
+	if (x->hedge == NULL && (!safe || (!stale && !paid(x, kind)))) {
 		exchange_leave(x, reached, false);
 		return exchange_refuse(x, status);
 	}
 	if (!stale)
+		witness_failed(x, sv, (enum seen_cause)x->blame, SEEN_RETRIED, 0, NULL);
+	if (!stale || x->hedge)
 		table_add(&sv->cell->retries, 1);
+	if (hedge_instead(x))		/* paid for, and on its way */
+		return EXCHANGE_GO;
 	forget_attempt(x);
 	return attempt(x, status);
 }
@@ -235,6 +250,7 @@ bool attempt_instead(struct exchange *x, enum exchange_result *r)
 	}
 	table_add(&sv->cell->retries, 1);
 	table_add(&sv->cell->responses[5], 1);
+	witness_failed(x, sv, SEEN_STATUS, SEEN_RETRIED, status, NULL);
 	learning_answered(x, status);
 	forget_attempt(x);
 	x->fresh = false;
@@ -280,5 +296,6 @@ enum exchange_result attempt_queued(struct exchange *x)
 enum exchange_result attempt_waited(struct exchange *x)
 {
 	table_add(&x->pool->line->timeouts, 1);
+	x->blame = SEEN_QUEUE_LATE;
 	return exchange_refuse(x, 503);
 }

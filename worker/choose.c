@@ -10,6 +10,7 @@
 #include "balance/hash.h"
 #include "balance/maglev.h"
 #include "os/log.h"
+#include "worker/explain.h"
 #include "worker/learning.h"
 #include "worker/queue.h"
 
@@ -132,7 +133,7 @@ static unsigned candidates(struct pool *p, const struct tried *tried, uint16_t *
 				col.usable[tried->server[i]] = 0;
 				found--;
 			}
-		*how = (uint16_t)((*how & SHM_HOW_UNSTUCK) | class_how[class]);
+		*how = (uint16_t)((*how & ~(SHM_HOW_BACKUP | SHM_HOW_UNPROBED)) | class_how[class]);
 	}
 	return found;
 }
@@ -214,7 +215,7 @@ static unsigned take_out_full(const struct pool *p)
 }
 
 /* Gathers what the pool's algorithm wants, asks it, and asks again where others were quicker. */
-static struct server *by_view(struct pool *p, const struct ask *ask, struct choice *c)
+static struct server *by_view(struct pool *p, const struct ask *ask, struct choice *c, struct balance_told *told)
 {
 	unsigned n = p->conf->nservers, needs = p->balance->needs;
 	unsigned found = candidates(p, ask->tried, &c->how);
@@ -253,13 +254,14 @@ static struct server *by_view(struct pool *p, const struct ask *ask, struct choi
 	struct balance_view view = {
 		.n = n, .usable = col.usable, .weight = col.weight, .inflight = col.inflight, .entries = col.entries,
 		.errors = col.errors, .turns = col.turns, .key = ask->key, .maglev = p->maglev, .rng = &worker.rng,
+		.told = explain_due(c->how | (c->full ? SHM_HOW_FULL : 0)) ? told : NULL,
 	};
 	struct learning_view learning = { .pool = p, .usable = col.usable, .tried = ask->tried };
 	if (needs & BALANCE_LEARNED) {
 		view.look = learning_look;
 		view.look_arg = &learning;
 	}
-	while ((best = p->balance->pick(&view)) >= 0) {
+	for (; (best = p->balance->pick(&view)) >= 0; told->n = told->compared = 0) {
 		s = &p->server[best];
 		if (queue_claim(s)) {
 			round_due(p, summed);
@@ -274,7 +276,7 @@ static struct server *by_view(struct pool *p, const struct ask *ask, struct choi
 }
 
 /* balance hash without a look at all servers: first the key's own, then others on its way. */
-static struct server *by_hash(struct pool *p, const struct ask *ask, struct choice *c)
+static struct server *by_hash(struct pool *p, const struct ask *ask, struct choice *c, struct balance_told *told)
 {
 	const struct table *t = worker.table;
 	struct server *over = NULL;
@@ -285,6 +287,8 @@ static struct server *by_hash(struct pool *p, const struct ask *ask, struct choi
 	for (uint32_t step = 0; step < MAGLEV_STEPS; step++) {
 		uint32_t i = maglev_at(p->maglev, ask->key, step);
 		struct server *s = &p->server[i];
+		if (told && i < p->conf->nservers)
+			balance_tell(told, i, (float)step, NULL);
 		if (i >= p->conf->nservers || !choose_usable(s) || choose_was_tried(ask->tried, i))
 			continue;
 		if (maglev_over(table_sum_inflight(t, s->conf->row), atomic_load_explicit(&s->row->weight, memory_order_relaxed),
@@ -302,11 +306,11 @@ static struct server *by_hash(struct pool *p, const struct ask *ask, struct choi
 }
 
 /* balance adaptive without a look at all servers. NULL: look. */
-static struct server *by_sample(struct pool *p, const struct ask *ask)
+static struct server *by_sample(struct pool *p, const struct ask *ask, struct balance_told *told)
 {
 	struct learning_view learning = { .pool = p, .tried = ask->tried };
 	struct balance_view view = {
-		.n = p->conf->nservers, .rng = &worker.rng, .look = learning_look, .look_arg = &learning,
+		.n = p->conf->nservers, .rng = &worker.rng, .look = learning_look, .look_arg = &learning, .told = told,
 	};
 	int best = p->balance->pick(&view);
 
@@ -315,11 +319,15 @@ static struct server *by_sample(struct pool *p, const struct ask *ask)
 
 struct server *choose_server(struct pool *p, const struct ask *ask, struct choice *c)
 {
+	struct balance_told told;
 	struct server *s = NULL;
 
-	*c = (struct choice){ .rule = (uint8_t)p->balance->rule };
+	told.n = told.compared = 0;
+	*c = (struct choice){ .rule = (uint8_t)p->balance->rule, .how = ask->how };
 	if (state_now() - p->looked_ns >= CHOOSE_LOOK_NS)
 		look(p);
+	if (p->ejected)
+		c->how |= SHM_HOW_EJECTED;
 	if (ask->sticky >= 0) {
 		s = &p->server[ask->sticky];
 		if (!choose_usable(s) || choose_was_tried(ask->tried, (unsigned)ask->sticky) || !queue_claim(s)) {
@@ -329,16 +337,21 @@ struct server *choose_server(struct pool *p, const struct ask *ask, struct choic
 			c->rule = SHM_RULE_STICKY;
 	}
 	if (s == NULL && p->maglev)
-		s = by_hash(p, ask, c);
+		s = by_hash(p, ask, c, explain_due(c->how) ? &told : NULL);
 	if (s == NULL && p->balance->needs & BALANCE_LEARNED && !p->limited && p->conf->nservers > CHOOSE_ALL)
-		s = by_sample(p, ask);
+		s = by_sample(p, ask, explain_due(c->how) ? &told : NULL);
 	if (s)
 		round_due(p, false);
-	else
-		s = by_view(p, ask, c);
+	else {
+		told.n = told.compared = 0;
+		s = by_view(p, ask, c, &told);
+	}
 	if (s == NULL)
 		return NULL;
-	c->how |= (uint16_t)((p->ejected ? SHM_HOW_EJECTED : 0) | (c->full ? SHM_HOW_FULL : 0));
+	if (c->full)
+		c->how |= SHM_HOW_FULL;
+	if (explain_due(c->how))
+		explain_choice(p, s, ask, c, &told);
 	table_add(s->dispatched, 1);
 	if (p->maglev)
 		table_add32(&p->line->inflight, 1);

@@ -20,13 +20,17 @@ struct ask {
 	const struct tried *tried;
 	uint64_t key;		/* balance hash: what it goes by, hashed */
 	int sticky;		/* position of the server that its cookie names; -1: none */
+	uint16_t how;		/* enum shm_how: _RETRY, _QUEUED, _HEDGE */
+	uint32_t waited_us;	/* in the line */
 };
 
 /* What came of it. */
 struct choice {
 	bool full;		/* a server that could be chosen otherwise has its maxconn */
 	uint8_t rule;		/* enum shm_rule */
-	uint16_t how;		/* enum shm_how; _RETRY, _QUEUED and _HEDGE are the caller's to add */
+	uint16_t how;		/* enum shm_how, what was asked included */
+	uint64_t number;	/* shm_choice.number, where it was told; else 0 */
+	uint32_t place;		/* then, in its ring */
 };
 
 void choose_init(void);

@@ -30,6 +30,7 @@
 #include "worker/request.h"
 #include "worker/route.h"
 #include "worker/tunnel.h"
+#include "worker/witness.h"
 
 static struct slab exchanges = { .size = sizeof(struct exchange) };
 
@@ -92,6 +93,7 @@ enum exchange_result exchange_refuse(struct exchange *x, unsigned status)
 		return answer_cut(x);
 	/* Behind an interim answer a final one is in order, but not into the middle of it. */
 	bool silent = tcp || buf_size(s->out) > 0;
+	witness_refused(x, status);
 	exchange_end(x, false);
 	if (silent)
 		return EXCHANGE_CLOSE;

@@ -50,6 +50,8 @@ struct exchange {
 	uint8_t state;		/* enum exchange_state */
 	uint8_t rule;		/* enum shm_rule: by what x->server was chosen; stays for the log when that is gone */
 	uint16_t how;		/* enum shm_how */
+	uint8_t blame;		/* enum seen_cause: what went wrong last; 0: nothing has. For witness.c */
+	uint32_t blamed;	/* row of the server that it went wrong at */
 	uint8_t method;		/* enum http_method */
 	uint8_t minor;		/* of the client's HTTP version */
 	bool client_keep;	/* the client lets its connection live, and so do we */

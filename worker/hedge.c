@@ -26,6 +26,7 @@
 #include "os/sock.h"
 #include "worker/attempt.h"
 #include "worker/learning.h"
+#include "worker/witness.h"
 
 /* An attempt as the exchange has it; and what becomes of the exchange's state if this one is to be its own. */
 struct hedge {
@@ -189,7 +190,7 @@ bool hedge_instead(struct exchange *x)
 enum exchange_result hedge_begin(struct exchange *x)
 {
 	struct tried tried = x->tried;
-	struct ask ask = { .tried = &tried, .key = x->key, .sticky = -1 };
+	struct ask ask = { .tried = &tried, .key = x->key, .sticky = -1, .how = SHM_HOW_HEDGE };
 	struct pool *p = x->pool;
 	struct server *sv = NULL;
 	struct choice c;
@@ -213,7 +214,9 @@ enum exchange_result hedge_begin(struct exchange *x)
 		return EXCHANGE_WAIT;
 	}
 	table_add(&p->line->hedges, 1);
-	*h = (struct hedge){ .server = sv, .chosen_ns = state_now(), .rule = c.rule, .how = c.how | SHM_HOW_HEDGE };
+	*h = (struct hedge){ .server = sv, .chosen_ns = state_now(), .rule = c.rule, .how = c.how };
+	if (c.number)
+		witness_choice(x, &c);
 	x->hedge = h;
 	change_places(x);
 	learning_asked(x);

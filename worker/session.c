@@ -22,6 +22,7 @@
 #include "worker/reply.h"
 #include "worker/move.h"
 #include "worker/preamble.h"
+#include "worker/witness.h"
 
 #define LINGER_READS	64	/* buffers of what nobody wants, in one turn */
 #define REQUESTS_TURN	32	/* pipelined requests that one session may have answered before others get theirs */
@@ -331,6 +332,7 @@ static bool read_request(struct session *s)
 					r = exchange_start_http(s);
 				} else {
 					log_debug("request refused: %u, %s", s->head->error, s->head->why);
+					witness_request(s, SEEN_BAD_REQUEST, s->head->error, s->head->why);
 					session_answer(s, s->head->error, true);
 					r = EXCHANGE_ANSWER;
 				}
@@ -343,6 +345,7 @@ static bool read_request(struct session *s)
 				timer_set(&worker.loop.wheel, &s->timer, state_now() + l->head_timeout_ns);
 			}
 			if (buf_size(s->c.in) == BUF_SIZE) {
+				witness_request(s, SEEN_TOO_LARGE, 431, NULL);
 				session_answer(s, 431, true);
 				return true;
 			}
@@ -464,6 +467,7 @@ static void on_timer(struct timer *t)
 
 	switch ((enum session_phase)s->phase) {
 	case SESSION_HEAD:
+		witness_request(s, SEEN_REQUEST_LATE, 408, NULL);
 		session_answer(s, 408, true);
 		session_run(s);
 		return;
