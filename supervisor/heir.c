@@ -17,6 +17,7 @@
 #include "os/log.h"
 #include "os/proc.h"
 #include "supervisor/inherit.h"
+#include "supervisor/notify.h"
 #include "supervisor/upgrade.h"
 
 #define HEIR_PAUSE_MS 100	/* a supervisor that had lived shorter than a second: not again at once */
@@ -71,6 +72,7 @@ _Noreturn static void heir_wait(struct supervisor *s, int pipe_end)
 	proc_title("loadbalancer: heir");
 	while (poll(&p, 1, -1) <= 0)
 		;
+	notify_succeed(s->pid);
 	if (loop_clock_ns() - started < CONF_SECOND)
 		poll(NULL, 0, HEIR_PAUSE_MS);
 	log_error("the supervisor is gone without a word; taking over");

@@ -12,6 +12,8 @@
 
 #include "os/log.h"
 
+#define NOTIFY_END_NS	(10 * CONF_SECOND)	/* from the end of the grace timeout to the end of the process, amply */
+
 static struct {
 	struct sockaddr_un to;
 	socklen_t to_size;	/* 0: nobody wants to know */
@@ -102,7 +104,23 @@ void notify_reloading(void)
 	notify_send(text);
 }
 
-void notify_stopping(void)
+void notify_stopping(uint64_t grace_ns)
 {
-	notify_send("STOPPING=1\nSTATUS=finishing what is in flight");
+	char text[128];
+
+	/* A grace timeout longer than the manager's own patience is not cut short by it. */
+	snprintf(text, sizeof(text), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64 "\nSTATUS=%s", (grace_ns + NOTIFY_END_NS) / 1000,
+		 grace_ns ? "finishing what is in flight" : "stopping at once");
+	notify_send(text);
+}
+
+void notify_succeed(pid_t before)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%d", (int)getpid());
+	if (notify_number("WATCHDOG_PID") == (uint64_t)before && setenv("WATCHDOG_PID", text, 1) < 0)
+		log_error("the service manager's watchdog gets no signs of life: %s", strerror(errno));
+	snprintf(text, sizeof(text), "MAINPID=%d\nSTATUS=the supervisor was killed; its heir takes over", (int)getpid());
+	notify_send(text);
 }

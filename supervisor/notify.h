@@ -13,6 +13,12 @@ void notify_init(struct supervisor *s);
 void notify_ready(const char *status);
 /* A reload begins. */
 void notify_reloading(void);
-void notify_stopping(void);
+/* The end begins; 0: at once, else it may take so long. */
+void notify_stopping(uint64_t grace_ns);
+/*
+ * In the heir, first thing when the supervisor, process `before`, has died: the manager sees the death at the
+ * same moment, and must hear soon who the main process is now. The watchdog is ours to calm from here on.
+ */
+void notify_succeed(pid_t before);
 
 #endif

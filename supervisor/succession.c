@@ -525,7 +525,7 @@ static void succession_stop_begin(struct supervisor *s, bool at_once)
 	unsigned i;
 
 	u->at_once = at_once;
-	notify_stopping();
+	notify_stopping(s->current && !at_once ? s->current->conf->grace_ns : 0);
 	if (u->next) {
 		u->next->failed = true;
 		listeners_abandon(s, &u->planned);

@@ -58,10 +58,55 @@ kill -CONT "$LB_PID"
 stop_lb
 is "$LB_STATUS" 0 "stops in order"
 ok "STOPPING=1" told '^STOPPING=1$'
+ok "which may take as long as the grace timeout, and a little" told '^EXTEND_TIMEOUT_USEC=40000000$'
 like "$(tail -n 3 "$TMP/told")" 'STOPPING|STATUS|---|WATCHDOG' "at the end"
-is "$(grep -Evc '^(bound|---|READY=1|RELOADING=1|STOPPING=1|WATCHDOG=1|MAINPID=[0-9]+|MONOTONIC_USEC=[0-9]+|STATUS=[ -~]+)$' "$TMP/told")" 0 \
+is "$(grep -Evc '^(bound|---|READY=1|RELOADING=1|STOPPING=1|WATCHDOG=1|EXTEND_TIMEOUT_USEC=[0-9]+|MAINPID=[0-9]+|MONOTONIC_USEC=[0-9]+|STATUS=[ -~]+)$' "$TMP/told")" 0 \
     "nothing else was said"
 kill $MANAGER
+
+# --- the supervisor is killed: its heir is the main process then, and calms the watchdog from there on. As a manager
+# does it, WATCHDOG_PID names the process that was started. ---
+rm "$TMP/notify"
+manager "$TMP/notify" "$TMP/told"
+conf >"$TMP/c"
+printf '%s\n' "log $TMP/h.log" "pid $TMP/pid" >>"$TMP/c"
+bash -c 'WATCHDOG_PID=$$ exec "$@"' - "$LB" -c "$TMP/c" 2>/dev/null 8>&- &
+LB_PID=$! LB_PIDS+=($!) LB_LOGS+=("$TMP/h.log") FIRST=$!
+heir() { _children 'loadbalancer: heir'; }
+wait_for 5 ready 1 && wait_for 5 heir >/dev/null
+ok "signs of life by the pid that is asked" wait_for 5 alive
+HEIR=$(wait_for 5 eval '[ -n "$(heir)" ]' && heir)
+disown "$LB_PID"
+kill -KILL "$LB_PID"
+ok "the heir says that it is the main process" wait_for 5 told "^MAINPID=$HEIR\$"
+is "$(grep -A1 "^MAINPID=$HEIR\$" "$TMP/told" | head -n 2 | tail -n 1)" "STATUS=the supervisor was killed; its heir takes over" "first thing, and why"
+ok "then that it is ready" wait_for 5 ready 2
+n=$(times '^WATCHDOG=1')
+more() { [ "$(times '^WATCHDOG=1')" -ge $((n + 3)) ]; }
+ok "and it gives signs of life" wait_for 5 more
+LB_PID=$HEIR
+LB_PIDS+=("$HEIR")
+
+# --- an upgrade: the same process; told like a reload ---
+kill -USR2 "$HEIR"
+ok "ready after an upgrade" wait_for 8 grep -q 'generation 3 serves' "$TMP/told"
+is "$(grep -E '^(READY|RELOADING|MAINPID)' "$TMP/told" | tail -n 2 | tr '\n' ' ')" "READY=1 MAINPID=$HEIR " "the same main process"
+n=$(times '^WATCHDOG=1')
+ok "and still alive" wait_for 5 more
+
+# --- killed with its heir: what is left in shared memory, by another name than the last pid, the next one removes ---
+ok "the table is called after the first one" [ -e "/dev/shm/loadbalancer.$FIRST" ]
+wait_for 5 eval '[ -n "$(heir)" ]'
+kill -KILL "$(heir)" "$HEIR"
+wait_for 5 _gone "$HEIR"
+kill $MANAGER
+wait_for 5 _gone $MANAGER
+unset NOTIFY_SOCKET
+"$LB" -c "$TMP/c" 2>/dev/null 8>&- &
+LB_PID=$! LB_PIDS+=($!)
+ok "the next one starts" wait_for 5 grep -q "supervisor\[$!\] info: ready" "$TMP/h.log"
+ok "and clears away" [ ! -e "/dev/shm/loadbalancer.$FIRST" ]
+stop_lb
 
 # --- an abstract name; -D tells the daemon's pid; a watchdog that is meant for somebody else ---
 manager "@lbtest-$$" "$TMP/told"
