@@ -192,7 +192,7 @@ struct shm_instance {
 	uint64_t queue_offset;
 	uint64_t cell_offset;
 	uint64_t learn_offset;
-	char version[SHM_NAME_MAX];	/* of the program that made the table */
+	char version[SHM_NAME_MAX];	/* of the program that runs; supervisor */
 	char instance[SHM_NAME_MAX];	/* the name people know it by */
 	char control[SHM_PATH_MAX];	/* of the control socket; empty: none. S, right after the table was made */
 

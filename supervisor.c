@@ -16,6 +16,7 @@
  *
  * This file: the command line, preparation, signals, the loop, and leaving nothing behind.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -193,22 +194,40 @@ static void sign_table(void)
 {
 	atomic_store_explicit(&sup.table.inst->supervisor_pid, (uint32_t)getpid(), memory_order_relaxed);
 	atomic_store_explicit(&sup.table.worker[0].pid, (uint32_t)getpid(), memory_order_relaxed);
+	/* Of the program that runs now. Readers copy it as bytes and bound it: one that looks now sees a mixture at worst. */
+	snprintf(sup.table.inst->version, sizeof(sup.table.inst->version), "%s", VERSION);
 	log_share_level(&sup.table.inst->log_level);
 }
 
 /*
- * A predecessor that was killed left its shared memory behind, which nobody else will remove. Its pid stands in
- * the pid file, which is ours by now.
+ * Predecessors that were killed left their shared memory behind, which nobody else will remove. The pid of the last
+ * one stands in the pid file, which is ours by now; the table has it too, but is called after the first of its line.
  */
 static void sweep_predecessor(pid_t pid)
 {
 	char name[SHM_NAME_MAX];
+	struct dirent *e;
+	struct table t;
+	DIR *dir;
+	bool its;
 
 	if (pid <= 1 || pid == getpid() || kill(pid, 0) == 0 || errno != ESRCH)
 		return;
-	snprintf(name, sizeof(name), "/loadbalancer.%d", (int)pid);
-	if (table_remove(name) == 0)
-		log_info("process %d did not end in order; its shared memory is removed", (int)pid);
+	dir = opendir("/dev/shm");
+	while (dir && (e = readdir(dir))) {
+		if (strncmp(e->d_name, "loadbalancer.", 13) != 0 || strlen(e->d_name) + 2 > sizeof(name))
+			continue;
+		snprintf(name, sizeof(name), "/%.*s", (int)sizeof(name) - 2, e->d_name);
+		its = atol(e->d_name + 13) == pid;
+		if (!its && table_open(&t, name) == 0) {
+			its = atomic_load_explicit(&t.inst->supervisor_pid, memory_order_relaxed) == (uint32_t)pid;
+			table_unmap(&t);
+		}
+		if (its && table_remove(name) == 0)
+			log_info("process %d did not end in order; its shared memory is removed", (int)pid);
+	}
+	if (dir)
+		closedir(dir);
 }
 
 static int take_pid_file(const struct conf *conf)
