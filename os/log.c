@@ -115,7 +115,8 @@ static int log_open_syslog(void)
 
 	if (fd < 0)
 		return -1;
-	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
+	/* Who is not there yet may come: each line tries again, and those that are lost are counted. */
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 && errno != ENOENT && errno != ECONNREFUSED) {
 		int err = errno;
 
 		close(fd);
