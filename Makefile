@@ -10,25 +10,48 @@
 #   make lint              clang-tidy, cppcheck, shellcheck, mandoc
 #   make fuzz              each target of tests/fuzz for FUZZ_SECONDS
 #   make demo ONCE=1       the demo, which ends by itself
+#   make install           by the GNU conventions: DESTDIR, prefix, ...; install-strip, installcheck, uninstall
+#   make dist              a tarball of the sources, the same bytes each time
+#   make deb               a Debian package, in build/deb; make check-package tries it, as root
 
 CC      ?= cc
 BUILD   ?= build/default
 SAN     ?=
-VERSION ?= 0.1.0
+WERROR  ?= -Werror
+# The newest entry of init/debian/changelog has the version, and no other place.
+ifndef VERSION
+VERSION := $(shell sed -n '1s/^[^ ]* .\([^-]*\)-.*/\1/p' init/debian/changelog)
+endif
+# Where things go: names and meanings are GNU's, in capitals or not. sysconfdir is /etc by default, because an init
+# script anywhere else is none. INIT=openrc installs OpenRC's script instead of System V's.
 PREFIX  ?= /usr/local
-SBINDIR ?= $(PREFIX)/sbin
-MANDIR  ?= $(PREFIX)/share/man
-DOCDIR  ?= $(PREFIX)/share/doc/loadbalancer
-UNITDIR ?= $(PREFIX)/lib/systemd/system
+prefix  ?= $(PREFIX)
+exec_prefix ?= $(prefix)
+SBINDIR ?= $(exec_prefix)/sbin
+sbindir ?= $(SBINDIR)
 SYSCONFDIR ?= /etc
+sysconfdir ?= $(SYSCONFDIR)
+datarootdir ?= $(prefix)/share
+datadir ?= $(datarootdir)
+MANDIR  ?= $(datarootdir)/man
+mandir  ?= $(MANDIR)
+DOCDIR  ?= $(datarootdir)/doc/loadbalancer
+docdir  ?= $(DOCDIR)
+UNITDIR ?= $(prefix)/lib/systemd/system
+unitdir ?= $(UNITDIR)
+INSTALL ?= install
+INSTALL_PROGRAM ?= $(INSTALL) -m 755
+INSTALL_SCRIPT ?= $(INSTALL) -m 755
+INSTALL_DATA ?= $(INSTALL) -m 644
+INIT    ?= sysv
 FUZZ_SECONDS ?= 30
 JOBS    ?= 4
 # V=1 shows the commands.
 Q = $(if $(V),,@echo "  $@" ; )
 
-WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Werror
+WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion $(WERROR)
 CFLAGS  ?= -O2 -g
-override CFLAGS += -std=c11 -D_GNU_SOURCE -I. -DVERSION='"$(VERSION)"' $(WARN) $(SAN) -fno-strict-aliasing -fstack-protector-strong
+override CFLAGS += $(CPPFLAGS) -std=c11 -D_GNU_SOURCE -I. -DVERSION='"$(VERSION)"' $(WARN) $(SAN) -fno-strict-aliasing -fstack-protector-strong
 override LDFLAGS += $(SAN)
 
 # What is built from what: the three process files and their rooms make the balancer, everything but the
@@ -44,7 +67,9 @@ TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(wildcard tests/tools/*.c)
 UNIT  := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*.c))
 FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
-TESTS ?= $(wildcard tests/*.t) $(UNIT)
+# Those of the package need one, and root: make check-package.
+PACKAGE_TESTS = tests/t8-package.t
+TESTS ?= $(filter-out $(PACKAGE_TESTS),$(wildcard tests/*.t)) $(UNIT)
 
 all: loadbalancer $(if $(CTL),lbctl)
 
@@ -64,6 +89,8 @@ $(BUILD)/core.a: $(CORE)
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(patsubst %.c,$(BUILD)/%.o,$(shell grep -lw VERSION $(SRC) ctl/*.c)): init/debian/changelog
 
 # --- tests ---
 
@@ -85,6 +112,10 @@ check: $(BUILD)/loadbalancer $(if $(CTL),$(BUILD)/lbctl) $(TOOLS) $(UNIT)
 	@tests/house/need.sh curl nginx prove openssl hitch /usr/lib/python3/dist-packages/websockets/__init__.py
 	LB=$(abspath $(BUILD)/loadbalancer) TESTBIN=$(abspath $(BUILD)/tools) LBCTL=$(abspath $(BUILD)/lbctl) \
 	    prove -j$(JOBS) --timer $(TESTS)
+
+# What can be tested where there is nothing but a compiler and perl.
+check-unit: $(UNIT)
+	prove -j$(JOBS) $(UNIT)
 
 check-asan:
 	$(MAKE) BUILD=build/asan SAN='-fsanitize=address,undefined -fno-omit-frame-pointer' CFLAGS='-O1 -g' check
@@ -149,33 +180,82 @@ bench-parts: $(BENCH)
 demo: $(BUILD)/loadbalancer $(TOOLS)
 	@LB=$(BUILD)/loadbalancer TOOLS=$(BUILD)/tools ONCE=$(ONCE) tests/demo.sh
 
-# What is installed, as MODE:FROM:TO; the scripts are told where the programs are.
-INSTALL = 755:$(BUILD)/loadbalancer:$(SBINDIR)/loadbalancer 755:$(BUILD)/lbctl:$(SBINDIR)/lbctl \
-	755:$(BUILD)/init/loadbalancer.init:$(SYSCONFDIR)/init.d/loadbalancer \
-	644:$(BUILD)/init/loadbalancer.service:$(UNITDIR)/loadbalancer.service \
-	644:init/loadbalancer.logrotate:$(SYSCONFDIR)/logrotate.d/loadbalancer \
-	644:init/loadbalancer.conf.example:$(DOCDIR)/loadbalancer.conf.example 644:README.md:$(DOCDIR)/README.md \
-	644:init/completion.bash:$(PREFIX)/share/bash-completion/completions/lbctl \
-	644:init/completion.bash:$(PREFIX)/share/bash-completion/completions/loadbalancer \
-	644:init/_lbctl:$(PREFIX)/share/zsh/site-functions/_lbctl \
-	$(foreach m,$(wildcard man/*.[158]),644:$(m):$(MANDIR)/man$(patsubst .%,%,$(suffix $(m)))/$(notdir $(m)))
+# What is installed, as KIND:FROM:TO, with P for a program, S for a script, D for data. Scripts and the unit are told
+# where the programs are.
+INSTALL_LIST = P:$(BUILD)/loadbalancer:$(sbindir)/loadbalancer P:$(BUILD)/lbctl:$(sbindir)/lbctl \
+	S:$(BUILD)/init/$(if $(filter openrc,$(INIT)),loadbalancer.openrc,loadbalancer.init):$(sysconfdir)/init.d/loadbalancer \
+	D:$(BUILD)/init/loadbalancer.service:$(unitdir)/loadbalancer.service \
+	D:init/loadbalancer.logrotate:$(sysconfdir)/logrotate.d/loadbalancer \
+	D:init/loadbalancer.conf.example:$(docdir)/loadbalancer.conf.example D:README.md:$(docdir)/README.md \
+	D:init/loadbalancer.socket:$(docdir)/examples/loadbalancer.socket \
+	D:$(BUILD)/init/loadbalancer.openrc:$(docdir)/examples/loadbalancer.openrc \
+	D:init/completion.bash:$(datadir)/bash-completion/completions/lbctl \
+	D:init/completion.bash:$(datadir)/bash-completion/completions/loadbalancer \
+	D:init/_lbctl:$(datadir)/zsh/site-functions/_lbctl \
+	$(foreach m,$(wildcard man/*.[158]),D:$(m):$(mandir)/man$(patsubst .%,%,$(suffix $(m)))/$(notdir $(m))) \
+	$(foreach e,$(wildcard examples/*),D:$(e):$(docdir)/$(e))
 
 # No configuration is installed: one that is there is somebody's.
 install: $(BUILD)/loadbalancer $(BUILD)/lbctl
 	@mkdir -p $(BUILD)/init
-	@for f in loadbalancer.init loadbalancer.service; do \
-	    sed 's|@SBINDIR@|$(SBINDIR)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g' init/$$f >$(BUILD)/init/$$f || exit 1; done
-	@for i in $(INSTALL); do mode=$${i%%:*} i=$${i#*:}; \
-	    echo "  $(DESTDIR)$${i#*:}"; install -D -m $$mode $${i%%:*} $(DESTDIR)$${i#*:} || exit 1; done
+	@for f in loadbalancer.init loadbalancer.openrc loadbalancer.service; do \
+	    sed 's|@SBINDIR@|$(sbindir)|g; s|@SYSCONFDIR@|$(sysconfdir)|g' init/$$f >$(BUILD)/init/$$f || exit 1; done
+	@for i in $(INSTALL_LIST); do kind=$${i%%:*} i=$${i#*:}; from=$${i%%:*} to=$(DESTDIR)$${i#*:}; \
+	    [ -f "$$from" ] || continue; \
+	    echo "  $$to"; mkdir -p "$${to%/*}" || exit 1; \
+	    case $$kind in P) $(INSTALL_PROGRAM) "$$from" "$$to" ;; S) $(INSTALL_SCRIPT) "$$from" "$$to" ;; \
+	    *) $(INSTALL_DATA) "$$from" "$$to" ;; esac || exit 1; done
+
+install-strip:
+	@$(MAKE) --no-print-directory install INSTALL_PROGRAM='$(INSTALL_PROGRAM) -s'
+
+# What was installed runs, and is this version.
+installcheck:
+	@[ "$$($(DESTDIR)$(sbindir)/loadbalancer -v)" = "loadbalancer $(VERSION)" ]
+	@$(DESTDIR)$(sbindir)/lbctl --version
+	@sed 's/^user .*//' $(DESTDIR)$(docdir)/loadbalancer.conf.example >$(BUILD)/installcheck.conf
+	@$(DESTDIR)$(sbindir)/loadbalancer -t -c $(BUILD)/installcheck.conf
 
 uninstall:
-	@for i in $(INSTALL); do echo "  $(DESTDIR)$${i##*:}"; rm -f $(DESTDIR)$${i##*:} || exit 1; done
+	@for i in $(INSTALL_LIST); do echo "  $(DESTDIR)$${i##*:}"; rm -f "$(DESTDIR)$${i##*:}" || exit 1; done
+	@for d in $(docdir)/examples $(docdir); do [ ! -d "$(DESTDIR)$$d" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$d"; done
+
+# --- releases ---
+
+# The sources as they are in git, or, in what was unpacked from a tarball, as they lie there. The same sources give the
+# same bytes, whoever packs them and when: names are sorted, times are that of the newest entry of init/debian/changelog.
+DIST = loadbalancer-$(VERSION)
+SOURCE_DATE_EPOCH ?= $(shell date -d "$$(sed -n 's/^ -- .*>  //p' init/debian/changelog | head -n 1)" +%s)
+dist:
+	@mkdir -p build
+	@if [ -e .git ]; then git ls-files; else find . -name build -prune -o -type f -print | sed 's|^\./||'; fi | \
+	    grep -vxE 'loadbalancer|lbctl|debian/.*' | while read -r f; do [ ! -f "$$f" ] || echo "$$f"; done | \
+	    LC_ALL=C sort >build/dist.list
+	@tar --format=gnu --no-recursion --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime=@$(SOURCE_DATE_EPOCH) \
+	    --transform='flags=r;s|^|$(DIST)/|' -cf build/dist.tar -T build/dist.list
+	@gzip -9 -n <build/dist.tar >build/$(DIST).tar.gz && rm build/dist.tar build/dist.list
+	@echo "  build/$(DIST).tar.gz"
+
+# A Debian package, built from that tarball and init/debian/; everything is left in build/deb.
+deb: dist
+	@tests/house/need.sh dpkg-buildpackage dh fakeroot
+	@rm -rf build/deb && mkdir -p build/deb
+	@tar -C build/deb -xf build/$(DIST).tar.gz && cp -r init/debian build/deb/$(DIST)/debian
+	@cp build/$(DIST).tar.gz build/deb/loadbalancer_$(VERSION).orig.tar.gz
+	@cd build/deb/$(DIST) && env -u MAKEFLAGS -u MFLAGS -u BUILD -u VERSION dpkg-buildpackage -us -uc >../build.log 2>&1 || \
+	    { tail -n 40 ../build.log; exit 1; }
+	@ls build/deb/*.deb
+
+# The package: lint, and a whole life in a copy of this machine that vanishes. As root.
+check-package: deb $(TOOLS)
+	@tests/house/need.sh lintian curl prove
+	TESTBIN=$(abspath $(BUILD)/tools) LB=$(abspath $(BUILD)/loadbalancer) prove --timer $(PACKAGE_TESTS)
 
 clean:
 	rm -rf build loadbalancer lbctl
 
 -include $(OBJ:.o=.d) $(CTL:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
 
-.PHONY: all tools check check-asan sim bench bench-balance bench-parts fuzz lint demo install uninstall clean
+.PHONY: all tools check check-unit check-asan check-package dist deb install-strip installcheck sim bench bench-balance bench-parts fuzz lint demo install uninstall clean
 .SECONDARY:
 .DELETE_ON_ERROR:

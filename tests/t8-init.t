@@ -116,6 +116,10 @@ svc start
 started
 is "$STATUS $(count_workers)" "0 2" "options from the defaults"
 svc stop
+DAEMON=/nonexistent svc start
+is "$STATUS|$OUT" "0|" "a package that was removed: nothing to start"
+DAEMON=/nonexistent svc status
+is "$STATUS|$OUT" "4|" "and nothing known"
 svc dance
 is "$STATUS" 2 "an action that is none"
 
@@ -124,8 +128,9 @@ for key in Provides Required-Start Required-Stop Default-Start Default-Stop Shor
 	ok "LSB: $key" grep -q "^# $key: *[^ ]" "$SCRIPT"
 done
 UNIT=$ROOT/opt/lb/lib/systemd/system/loadbalancer.service
-for line in 'Type=notify-reload' 'NotifyAccess=main' 'ExecStartPre=/opt/lb/sbin/loadbalancer -t -c /opt/lb/etc/loadbalancer.conf' \
-    'ExecStart=/opt/lb/sbin/loadbalancer -c /opt/lb/etc/loadbalancer.conf' 'NoNewPrivileges=yes' 'ProtectSystem=strict'; do
+for line in 'Type=notify-reload' 'Environment=CONFIG=/opt/lb/etc/loadbalancer/loadbalancer.conf' 'NotifyAccess=all' 'ExitType=cgroup' \
+    'ExecStart=/opt/lb/sbin/loadbalancer -p /run/loadbalancer.pid -c ${CONFIG} $OPTIONS' 'KillMode=mixed' 'OOMPolicy=continue' \
+    'ExecReload=/opt/lb/sbin/loadbalancer -t -c ${CONFIG} $OPTIONS' 'NoNewPrivileges=yes' 'ProtectSystem=strict'; do
 	ok "unit: $line" grep -qxF "$line" "$UNIT"
 done
 complete_lbctl() {	# WORD...: what the last one may become
@@ -141,6 +146,35 @@ if command -v zsh >/dev/null; then
 else
 	skip "no zsh"
 fi
+ok "make installcheck" install_lb installcheck DESTDIR="$ROOT" PREFIX=/opt/lb SYSCONFDIR=/opt/lb/etc
 ok "make uninstall" install_lb uninstall DESTDIR="$ROOT" PREFIX=/opt/lb SYSCONFDIR=/opt/lb/etc
 is "$(find "$ROOT" -type f | wc -l)" 0 "leaves nothing"
+is "$(find "$ROOT" -type d -name loadbalancer | wc -l)" 0 "nor directories of its own"
+
+# GNU's names; a path with its own prefix for what depends on the machine; stripped; OpenRC's script
+ok "make install-strip, with GNU's names" install_lb install-strip DESTDIR="$ROOT/2" prefix=/usr exec_prefix=/x sysconfdir=/e \
+    mandir=/m docdir=/d INIT=openrc || complain "$(< "$TMP/make")"
+for f in x/sbin/lbctl e/init.d/loadbalancer m/man8/lbctl.8 d/README.md d/examples/loadbalancer.socket usr/lib/systemd/system/loadbalancer.service; do
+	ok "installs $f" [ -s "$ROOT/2/$f" ]
+done
+is "$(head -n 1 "$ROOT/2/e/init.d/loadbalancer")" "#!/sbin/openrc-run" "OpenRC's script"
+ok "the programs are smaller" [ "$(stat -c %s "$ROOT/2/x/sbin/lbctl")" -lt "$(stat -c %s "${LB%/*}/lbctl")" ]
+
+# --- make dist ---
+if [ -e .git ]; then
+	dist() { make -s --no-print-directory -C "$1" dist 2>&1; }
+	V=$("$LB" -v | cut -d' ' -f2)
+	ok "make dist" dist . || complain "$(dist .)"
+	cp "build/loadbalancer-$V.tar.gz" "$TMP/1.tar.gz"
+	tar -C "$TMP" -xf "$TMP/1.tar.gz"
+	(cd "$TMP/loadbalancer-$V" && find . -exec touch {} + && chmod -R go-rwx .)
+	mv "$TMP/loadbalancer-$V" "$TMP/elsewhere"
+	ok "and of what was unpacked, without git" dist "$TMP/elsewhere"
+	ok "the same bytes" cmp "$TMP/1.tar.gz" "$TMP/elsewhere/build/loadbalancer-$V.tar.gz"
+	is "$(tar -tf "$TMP/1.tar.gz" | grep -vc "^loadbalancer-$V/")" 0 "all of it in one directory"
+	is "$(tar --numeric-owner -tvf "$TMP/1.tar.gz" | awk '{ print $2, $4, $5 }' | sort -u | wc -l)" 1 "of nobody in particular, and one time"
+	is "$(git ls-files | while read -r f; do [ ! -e "$f" ] || echo "loadbalancer-$V/$f"; done | LC_ALL=C sort | cmp - <(tar -tf "$TMP/1.tar.gz"))" "" "all that is in git"
+else
+	skip "not a git checkout"
+fi
 finish

@@ -6,6 +6,8 @@ for command; do
 	case $command in
 	prove) package=perl ;;
 	*ngx_stream_module.so) package=libnginx-mod-stream ;;
+	dpkg-buildpackage) package="dpkg-dev build-essential" ;;
+	dh) package=debhelper ;;
 	*/websockets/__init__.py) package=python3-websockets ;;
 	*) package=$command ;;
 	esac
