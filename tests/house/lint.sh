@@ -5,7 +5,7 @@ status=0
 step() { echo "lint: $1"; shift; "$@" || { status=1; echo "lint: failed"; }; }
 
 sources=$(git ls-files -co --exclude-standard '*.c')
-shells=$(git ls-files -co --exclude-standard '*.sh' '*.t' .ci/run)
+shells=$(git ls-files -co --exclude-standard '*.sh' '*.t' .ci/run init/loadbalancer.init init/debian/postinst init/debian/prerm init/debian/postrm)
 pages=$(git ls-files -co --exclude-standard 'man/*')
 
 # shellcheck disable=SC2086
@@ -20,7 +20,10 @@ cpp() {
 	    -j "$(nproc)" $sources
 }
 # shellcheck disable=SC2086
-shell() { shellcheck -x -S warning -e SC1091,SC2034,SC2046,SC2086,SC2120,SC2154 $shells; }
+shell() {
+	shellcheck -x -S warning -e SC1091,SC2034,SC2046,SC2086,SC2120,SC2154 $shells &&
+	    shellcheck -s sh -S warning -e SC2034,SC2154 init/loadbalancer.openrc
+}
 # shellcheck disable=SC2086
 man_pages() { [ -z "$pages" ] || mandoc -Tlint -W warning $pages; }
 
