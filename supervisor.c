@@ -41,6 +41,7 @@
 #include "supervisor/hang.h"
 #include "supervisor/heir.h"
 #include "supervisor/inherit.h"
+#include "supervisor/keep.h"
 #include "supervisor/limit.h"
 #include "supervisor/listeners.h"
 #include "supervisor/logs.h"
@@ -165,22 +166,14 @@ static int listen_to_signals(void)
 /* Our own pid is in the name: what stands there under it was left by a process that is gone. */
 static int make_table(const struct conf *conf)
 {
-	struct table_size size = {
-		.workers = 2 * CONF_WORKERS_MAX + 1,
-		.pools = CONF_POOLS_MAX,
-		.servers = conf->max_servers,
-		.listeners = 2 * CONF_LISTENERS_MAX,
-	};
 	char name[SHM_NAME_MAX];
 
-	if (size.workers > SHM_WORKERS_MAX)
-		size.workers = SHM_WORKERS_MAX;
 	snprintf(name, sizeof(name), "/loadbalancer.%d", (int)getpid());
-	if (table_create(&sup.table, name, VERSION, size) < 0) {
+	if (keep_make_table(&sup, conf, name, 0) < 0) {
 		if (errno != EEXIST)
 			return -1;
 		log_warn("shared memory %s was left behind by another process of this pid and is replaced", name);
-		if (table_remove(name) < 0 || table_create(&sup.table, name, VERSION, size) < 0)
+		if (table_remove(name) < 0 || keep_make_table(&sup, conf, name, 0) < 0)
 			return -1;
 	}
 	sup.slot_used[0] = true;	/* our own */
@@ -262,9 +255,13 @@ static int take_pid_file(const struct conf *conf)
 	return -1;
 }
 
-/* Everything that must be there before a child is started. 0, or -1 after a message. Takes over conf. */
-static int prepare(struct conf *conf)
+/*
+ * Everything that must be there before a child is started. 0, or -1 after a message. Takes over conf; serves: it is the
+ * one that a predecessor's workers run by.
+ */
+static int prepare(struct conf *conf, bool serves)
 {
+	int taken = 0;
 	char err[512];
 
 	sup.pid = getpid();
@@ -285,7 +282,10 @@ static int prepare(struct conf *conf)
 		goto fail;
 	}
 	if (given >= 0) {
-		if (inherit_adopt(&sup, given, err, sizeof(err)) < 0) {
+		if (succession_log(&sup, conf) < 0)
+			log_error("log %s: %s", conf->log, strerror(errno));
+		taken = inherit_adopt(&sup, given, conf, serves, err, sizeof(err));
+		if (taken < 0) {
 			log_error("%s", err);
 			goto fail;
 		}
@@ -309,10 +309,9 @@ static int prepare(struct conf *conf)
 			goto fail;
 	}
 	if (given >= 0) {
-		if (succession_log(&sup, conf) < 0)
-			log_error("log %s: %s", conf->log, strerror(errno));
-		conf_free(conf);	/* read again: from here on it is a reload like any other */
-		succession_take_over(&sup);
+		if (!taken)
+			conf_free(conf);
+		succession_take_over(&sup);	/* the file is read again: a reload like any other */
 		children_reap(&sup);	/* those that ended before our signalfd was there */
 		return 0;
 	}
@@ -322,8 +321,22 @@ static int prepare(struct conf *conf)
 	}
 	return 0;
 fail:
-	conf_free(conf);
+	if (taken <= 0)
+		conf_free(conf);
 	return -1;
+}
+
+/* What to begin with: what a predecessor serves by, as long as the file has not been read and found good. */
+static struct conf *first_conf(bool *serves)
+{
+	struct conf *conf = NULL;
+
+	*serves = false;
+	if (given >= 0 && !sup.options.test && !sup.options.print) {
+		conf = inherit_conf(given, &sup.options, stderr);
+		*serves = conf != NULL;
+	}
+	return conf ? conf : conf_load(&sup.options, stderr);
 }
 
 /* Whatever was made is unmade, in reverse order; at the end of a life, or of an attempt. */
@@ -433,6 +446,7 @@ static void run(void)
 int main(int argc, char **argv)
 {
 	struct conf *conf;
+	bool serves;
 	int status;
 
 	given = inherit_given();
@@ -447,7 +461,7 @@ int main(int argc, char **argv)
 	if (sup.options.version || sup.options.build)
 		return tell_version(sup.options.build);
 
-	conf = conf_load(&sup.options, stderr);
+	conf = first_conf(&serves);
 	if (!conf)
 		return 1;
 	if (sup.options.test || sup.options.print) {
@@ -466,7 +480,7 @@ int main(int argc, char **argv)
 		log_fatal("signals: %s", strerror(errno));
 	log_name("supervisor");
 	proc_title("loadbalancer: supervisor");
-	if (prepare(conf) < 0) {
+	if (prepare(conf, serves) < 0) {
 		leave_nothing();
 		return 1;
 	}

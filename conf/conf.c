@@ -51,33 +51,47 @@ fail:
 	return NULL;
 }
 
-struct conf *conf_read(const char *file, FILE *err)
+/* Takes over text, which has room for one byte more. */
+static struct conf *conf_parse(char *text, size_t size, const char *file, FILE *err)
 {
+	char *buf = malloc(size + 1);	/* the reader ends words in place */
 	struct conf *c;
-	size_t size;
-	char *buf = conf_slurp(file, &size);
 
 	if (!buf) {
-		fprintf(err, "%s:1:1: cannot read it: %s; expected a configuration file\n", file, strerror(errno));
+		fprintf(err, "loadbalancer: not enough memory\n");
+		free(text);
 		return NULL;
 	}
+	memcpy(buf, text, size);
 	c = parse_buffer(buf, size, file, err);
 	free(buf);
-	if (c && body_read_all(c, err) < 0) {
+	if (!c || body_read_all(c, err) < 0) {
 		conf_free(c);
+		free(text);
 		return NULL;
 	}
+	c->text = text;
+	c->text_size = size;
 	return c;
 }
 
-struct conf *conf_load(const struct conf_options *o, FILE *err)
+struct conf *conf_read(const char *file, FILE *err)
 {
-	struct conf *c;
+	size_t size;
+	char *text = conf_slurp(file, &size);
+
+	if (!text) {
+		fprintf(err, "%s:1:1: cannot read it: %s; expected a configuration file\n", file, strerror(errno));
+		return NULL;
+	}
+	return conf_parse(text, size, file, err);
+}
+
+/* What the command line says over the file. Frees c when it cannot be done. */
+static struct conf *conf_overrule(struct conf *c, const struct conf_options *o, FILE *err)
+{
 	char *pid_file;
 
-	if (!o->conf_file)
-		return conf_command_line(o, err);
-	c = conf_read(o->conf_file, err);
 	if (!c)
 		return NULL;
 	if (o->workers_set)
@@ -93,6 +107,26 @@ struct conf *conf_load(const struct conf_options *o, FILE *err)
 		c->pid_file = pid_file;
 	}
 	return c;
+}
+
+struct conf *conf_load(const struct conf_options *o, FILE *err)
+{
+	return o->conf_file ? conf_overrule(conf_read(o->conf_file, err), o, err) : conf_command_line(o, err);
+}
+
+struct conf *conf_load_text(const struct conf_options *o, const char *text, size_t size, FILE *err)
+{
+	char *copy;
+
+	if (!o->conf_file || !text)
+		return conf_command_line(o, err);
+	copy = malloc(size + 1);
+	if (!copy) {
+		fprintf(err, "loadbalancer: not enough memory\n");
+		return NULL;
+	}
+	memcpy(copy, text, size);
+	return conf_overrule(conf_parse(copy, size, o->conf_file, err), o, err);
 }
 
 static void conf_free_pool(struct conf_pool *pool)

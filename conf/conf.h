@@ -156,6 +156,8 @@ struct conf_listener {
 
 struct conf {
 	char *file;			/* NULL: from the command line */
+	char *text;			/* what stood in it, text_size bytes; NULL: from the command line */
+	size_t text_size;
 	bool seed;			/* errors are always the 57 bytes of status 500; true with the command line */
 	unsigned workers;		/* 1..64; 4 with the command line, one per cpu in a file */
 	char *user, *group;		/* NULL: nobody and its group when root */
@@ -230,6 +232,11 @@ struct conf *conf_command_line(const struct conf_options *o, FILE *err);
  * the file says. At start and again at each reload. NULL after messages on `err`.
  */
 struct conf *conf_load(const struct conf_options *o, FILE *err);
+/*
+ * The same from what stood in the file once (struct conf.text): for who goes on with a configuration that may no
+ * longer be there. text NULL: from the command line.
+ */
+struct conf *conf_load_text(const struct conf_options *o, const char *text, size_t size, FILE *err);
 void conf_options_free(struct conf_options *o);
 
 #endif

@@ -33,6 +33,7 @@
 #define CHILDREN_DELAY_NS	(100 * CONF_MS)		/* after the second quick death in a row; doubled each time, */
 #define CHILDREN_DELAY_MAX_NS	(5 * CONF_SECOND)	/* up to this */
 #define CHILDREN_PATIENCE_NS	(500 * CONF_MS)		/* health is told to end, then made to */
+#define CHILDREN_UNSEEN		(-1)			/* wait status of a process whose end only its parent is told */
 #define CHILDREN_NO_DROP	77			/* exit status: privileges could not be dropped */
 
 /* ---- starting ---- */
@@ -118,7 +119,7 @@ void children_start_worker(struct worker *w)
 
 	w->back_off.timer.cb = children_worker_due;
 	w->back_off.started_ns = s->loop.now_ns;
-	w->ready = w->killed = false;
+	w->ready = w->killed = w->alien = false;
 	w->kill_ns = 0;
 	snprintf(name, sizeof(name), "worker %u", w->slot);
 
@@ -284,7 +285,9 @@ void children_init(struct supervisor *s)
 
 static const char *children_how(int status, char *buf, size_t size)
 {
-	if (WIFSIGNALED(status))
+	if (status == CHILDREN_UNSEEN)
+		snprintf(buf, size, "has ended, and how was for its parent to see, which is gone");
+	else if (WIFSIGNALED(status))
 		snprintf(buf, size, "killed by signal %d (%s)%s", WTERMSIG(status), strsignal(WTERMSIG(status)),
 			 WCOREDUMP(status) ? ", core dumped" : "");
 	else
@@ -341,7 +344,7 @@ static void children_worker_ended(struct worker *w, int status)
 
 	if (leaving || s->succession.stop != STOP_NOT || w->gen->state == GENERATION_RETIRING ||
 	    (w->gen->state == GENERATION_STARTING && w->gen->failed)) {
-		if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		if (status == CHILDREN_UNSEEN || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
 			log_debug("worker %u (pid %d, generation %u) is finished", w->slot, (int)pid, w->gen->number);
 		else
 			log_warn("worker %u (pid %d, generation %u): %s; it was leaving and is not replaced", w->slot, (int)pid,
@@ -439,8 +442,6 @@ void children_reap(struct supervisor *s)
 }
 
 /* ---- somebody else's children ---- */
-
-#define CHILDREN_UNSEEN 0	/* wait status of a process whose end only its parent is told */
 
 static void children_adopted_worker(struct loop_fd *io, uint32_t events)
 {

@@ -42,7 +42,7 @@ uint64_t hang_age_ns(struct worker *w)
 	const struct shm_worker *row = &w->gen->s->table.worker[w->slot];
 	uint64_t now = w->gen->s->loop.now_ns, busy, received, age = 0;
 
-	if (w->pid == 0)
+	if (w->pid == 0 || w->alien)
 		return 0;
 	received = atomic_load_explicit(&row->received, memory_order_relaxed);
 	if (w->pinged && channel_is_empty(w))
@@ -113,7 +113,7 @@ static uint64_t hang_look(struct worker *w)
 	uint64_t age, limit = w->gen->conf->hang_ns;
 	const struct shm_worker *row;
 
-	if (w->pid == 0 || (w->killed && w->kill_ns == 0))
+	if (w->pid == 0 || w->alien || (w->killed && w->kill_ns == 0))
 		return 0;
 	if (w->killed) {
 		if (s->loop.now_ns < w->kill_ns)

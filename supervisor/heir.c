@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "supervisor/notify.h"
 #include "supervisor/upgrade.h"
 
+#define HEIR_END_MS 1000	/* for all that a dying process does */
 #define HEIR_PAUSE_MS 100	/* a supervisor that had lived shorter than a second: not again at once */
 
 static bool heir_wanted(const struct supervisor *s)
@@ -50,6 +52,18 @@ static unsigned heir_keeps(const struct supervisor *s, int pipe_end, int *keep)
 	return n;
 }
 
+/* The pipe ends first, other descriptors of the dead a moment later, the control socket's perhaps: until they have. */
+static void heir_await_end(pid_t pid)
+{
+	struct pollfd p = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
+
+	if (p.fd < 0)	/* nobody of that number is left */
+		return;
+	if (poll(&p, 1, HEIR_END_MS) == 0)
+		log_warn("the supervisor (pid %d) is still ending; going on all the same", (int)pid);
+	close(p.fd);
+}
+
 /* In the heir. */
 _Noreturn static void heir_wait(struct supervisor *s, int pipe_end)
 {
@@ -75,6 +89,7 @@ _Noreturn static void heir_wait(struct supervisor *s, int pipe_end)
 	notify_succeed(s->pid);
 	if (loop_clock_ns() - started < CONF_SECOND)
 		poll(NULL, 0, HEIR_PAUSE_MS);
+	heir_await_end(s->pid);
 	log_error("the supervisor is gone without a word; taking over");
 	close(pipe_end);
 	upgrade_exec(s);

@@ -13,6 +13,12 @@
  *	access TARGET			an access log, in the order in which its workers count them
  *	worker SLOT PID FD FD TOLD READY	the channel, ours first
  *	end
+ *	section kept BYTES		the table by the names of its words, for one of another layout: keep.c
+ *	...
+ *	section conf BYTES		what stood in the configuration file when the serving generation was made
+ *	...
+ *
+ * Who does not know the sections does not look behind the end.
  */
 #include "supervisor/inherit.h"
 
@@ -31,8 +37,10 @@
 #include "supervisor/channel.h"
 #include "supervisor/children.h"
 #include "supervisor/hang.h"
+#include "supervisor/keep.h"
 #include "supervisor/limit.h"
 #include "supervisor/logs.h"
+#include "supervisor/rows.h"
 
 #define INHERIT_VERSION 2
 #define INHERIT_LINE 4224	/* holds a path */
@@ -76,6 +84,27 @@ static void inherit_write_older(FILE *f, const struct generation *g)
 	inherit_write_generation(f, g);
 }
 
+static void inherit_write_sections(FILE *f, const struct supervisor *s)
+{
+	const struct conf *conf = s->current ? s->current->conf : NULL;
+	char *kept = NULL;
+	size_t size = 0;
+	FILE *m = open_memstream(&kept, &size);
+	bool good;
+
+	if (m) {	/* without it a table of another layout cannot be made: then it takes a restart, as the reader says */
+		keep_write(s, m);
+		good = !ferror(m);
+		if (fclose(m) == 0 && good)
+			fprintf(f, "section kept %zu\n%s", size, kept);
+		free(kept);
+	}
+	if (conf && conf->text) {
+		fprintf(f, "section conf %zu\n", conf->text_size);
+		fwrite(conf->text, 1, conf->text_size, f);
+	}
+}
+
 int inherit_describe(const struct supervisor *s)
 {
 	int fd = memfd_create("loadbalancer-inherit", MFD_CLOEXEC), copy;
@@ -98,6 +127,7 @@ int inherit_describe(const struct supervisor *s)
 	if (s->current)
 		inherit_write_generation(f, s->current);
 	fprintf(f, "end\n");
+	inherit_write_sections(f, s);
 	copy = ferror(f);
 	if (fclose(f) == EOF || copy || lseek(fd, 0, SEEK_SET) < 0)
 		goto fail_fd;
@@ -166,30 +196,79 @@ static int inherit_bad(char *err, size_t size, const char *fmt, ...)
 	return -1;
 }
 
-static int inherit_versions(FILE *f, char *err, size_t size)
+/* Goes to the section and returns its size; -1: there is none. */
+static long inherit_section(FILE *f, const char *name)
 {
-	int version, layout;
+	char line[INHERIT_LINE], what[16];
+	long size;
 
-	if (fscanf(f, "loadbalancer-inherit %d layout %d ", &version, &layout) != 2)
+	rewind(f);
+	while (fgets(line, sizeof(line), f) && strcmp(line, "end\n") != 0)
+		;
+	while (fgets(line, sizeof(line), f) && sscanf(line, "section %15s %ld", what, &size) == 2 && size >= 0) {
+		if (strcmp(what, name) == 0)
+			return size;
+		if (fseek(f, size, SEEK_CUR) < 0)
+			break;
+	}
+	return -1;
+}
+
+/* Leaves f behind the two lines. *layout: of the table that is there. */
+static int inherit_versions(FILE *f, int *layout, char *err, size_t size)
+{
+	long after;
+	int version;
+
+	rewind(f);
+	if (fscanf(f, "loadbalancer-inherit %d layout %d ", &version, layout) != 2)
 		return inherit_bad(err, size, "what is left by the running supervisor cannot be understood");
 	if (version != INHERIT_VERSION)
 		return inherit_bad(err, size, "the running supervisor describes itself by version %d, this program knows %d: it takes a restart",
 				   version, INHERIT_VERSION);
-	if (layout != SHM_LAYOUT)
-		return inherit_bad(err, size, "the shared table has layout %d, this program's is %d: it takes a restart", layout, SHM_LAYOUT);
-	return 0;
+	after = ftell(f);
+	if (*layout != SHM_LAYOUT && inherit_section(f, "kept") < 0)
+		return inherit_bad(err, size, "the shared table has layout %d, this program's is %d, and the running program does "
+				   "not say what is in it: it takes a restart", *layout, SHM_LAYOUT);
+	return fseek(f, after, SEEK_SET);
 }
 
 int inherit_check(int fd, char *err, size_t size)
 {
 	FILE *f = fdopen(fd, "r");
-	int r;
+	int r, layout;
 
 	if (!f)
 		return inherit_bad(err, size, "%s", strerror(errno));
-	r = inherit_versions(f, err, size);
+	r = inherit_versions(f, &layout, err, size);
 	fclose(f);
 	return r;
+}
+
+struct conf *inherit_conf(int fd, const struct conf_options *o, FILE *log)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	FILE *f = copy < 0 ? NULL : fdopen(copy, "r");
+	struct conf *conf = NULL;
+	char *text = NULL;
+	long size;
+
+	if (!f) {
+		if (copy >= 0)
+			close(copy);
+		return NULL;
+	}
+	size = inherit_section(f, "conf");
+	if (size < 0 && !o->conf_file) {
+		conf = conf_load(o, log);
+	} else if (size >= 0) {
+		text = malloc((size_t)size + 1);
+		if (text && fread(text, 1, (size_t)size, f) == (size_t)size)
+			conf = conf_load_text(o, text, (size_t)size, log);
+	}
+	free(text);
+	fclose(f);
+	return conf;
 }
 
 static bool inherit_open_fd(int fd)
@@ -330,8 +409,7 @@ static int inherit_worker(struct generation *g, const char *line, unsigned place
 	w->ready = ready;
 	w->channel[0] = a;
 	w->channel[1] = b;
-	/* Its configuration is not ours: nobody can be started in its place. What it leaves goes to the others. */
-	w->told = told | 1u << HANDOFF_RETIRE;
+	w->told = told;
 	s->slot_used[slot] = true;
 	g->nworkers++;
 	hang_reset(w);
@@ -367,27 +445,133 @@ static int inherit_line(struct supervisor *s, struct generation **g, unsigned *p
 	return inherit_worker(*g, line, *places);
 }
 
-int inherit_adopt(struct supervisor *s, int fd, char *err, size_t size)
+/*
+ * The serving generation gets the configuration that it was made of, if it fits what is there. Then it is whole: places
+ * can be filled again, limits hold, an heir can be made.
+ */
+static bool inherit_whole(struct supervisor *s, struct conf *conf)
 {
-	char table[SHM_NAME_MAX], line[INHERIT_LINE];
+	struct generation *g = s->current;
+	unsigned i, j, k;
+	char err[256];
+
+	if (conf->nlisteners != g->conf->nlisteners || rows_known(&s->table, conf) < 0 ||
+	    proc_identity(&g->identity, conf->user, conf->group, err, sizeof(err)) < 0)
+		return false;
+	for (i = 0; i < conf->nlisteners; i++) {
+		for (j = 0; j < conf->listener[i].nbinds; j++) {
+			struct conf_bind *b = &conf->listener[i].bind[j];
+
+			for (k = 0; k < s->listeners.n; k++) {
+				const struct listener *l = s->listeners.v[k];
+
+				if (l->addr_size == b->addr_size && memcmp(&l->addr, &b->addr, b->addr_size) == 0)
+					b->fd = l->fd;
+			}
+		}
+	}
+	conf->workers = g->conf->workers;	/* one for each processor may have become another number */
+	conf_free(g->conf);
+	g->conf = conf;
+	return true;
+}
+
+/* Of a generation without its configuration nobody can be replaced: what a worker leaves goes to the others. */
+static void inherit_partial(struct generation *g)
+{
+	unsigned i;
+
+	for (i = 0; i < g->nworkers; i++)
+		g->worker[i].told |= 1u << HANDOFF_RETIRE;
+}
+
+/* A table of this program's layout in place of the one that is there, which the old workers keep until they are gone. */
+static int inherit_new_table(struct supervisor *s, FILE *f, const struct conf *conf, const char *name, int layout)
+{
+	long size = inherit_section(f, "kept");
+	uint32_t servers = size < 0 ? 0 : keep_servers(f);
+
+	if (servers == 0) {
+		errno = EPROTO;
+		return -1;
+	}
+	log_warn("the shared table has layout %d, this program's is %d: it is made anew; totals, states and verdicts go over, what "
+		 "old workers still count does not", layout, SHM_LAYOUT);
+	if (table_remove(name) < 0 && errno != ENOENT)
+		return -1;
+	if (keep_make_table(s, conf, name, servers) < 0)
+		return -1;
+	if (keep_read(s, f, size) == 0)
+		return 0;
+	errno = EPROTO;
+	return -1;
+}
+
+/* What people and lbctl see of workers that map another table. */
+static void inherit_aliens(struct supervisor *s)
+{
+	struct generation *g;
+	unsigned i;
+
+	for (g = supervisor_next_generation(s, NULL); g; g = supervisor_next_generation(s, g)) {
+		for (i = 0; i < g->nworkers; i++) {
+			struct worker *w = &g->worker[i];
+			struct shm_worker *row = &s->table.worker[w->slot];
+
+			w->alien = true;
+			atomic_store_explicit(&row->pid, (uint32_t)w->pid, memory_order_relaxed);
+			atomic_store_explicit(&row->generation, g->number, memory_order_relaxed);
+			atomic_store_explicit(&row->slot, g == s->current ? SHM_SLOT_SERVING : SHM_SLOT_RETIRING,
+					      memory_order_relaxed);
+		}
+	}
+}
+
+static int inherit_lines(struct supervisor *s, FILE *f, char *err, size_t size)
+{
+	char line[INHERIT_LINE];
 	struct generation *g = NULL;
-	unsigned places = 0, generations;
-	int from, pid_fd, health, health_wake;
+	unsigned places = 0;
+
+	while (fgets(line, sizeof(line), f) && strcmp(line, "end\n") != 0) {
+		if (inherit_line(s, &g, &places, line) < 0) {
+			line[strcspn(line, "\n")] = '\0';
+			return inherit_bad(err, size, "what is left by the running supervisor cannot be taken over: %s", line);
+		}
+	}
+	if (!s->current)
+		return inherit_bad(err, size, "the running supervisor served nothing yet");
+	return 0;
+}
+
+int inherit_adopt(struct supervisor *s, int fd, struct conf *conf, bool serves, char *err, size_t size)
+{
+	int from, pid_fd, health, health_wake, layout;
+	char table[SHM_NAME_MAX];
+	struct generation *g;
+	unsigned generations;
+	bool alien;
+	long after;
 	FILE *f = fdopen(fd, "r");
 
 	if (!f)
 		return inherit_bad(err, size, "%s", strerror(errno));
-	if (inherit_versions(f, err, size) < 0)
+	if (inherit_versions(f, &layout, err, size) < 0)
 		goto fail;
 	if (fscanf(f, "table %63s from %d %u pid-file %d health %d %d ", table, &from, &generations, &pid_fd, &health,
 		   &health_wake) != 6 || !inherit_open_fd(health_wake)) {
 		inherit_bad(err, size, "what is left by the running supervisor cannot be understood");
 		goto fail;
 	}
-	if (table_attach(&s->table, table) < 0) {
+	after = ftell(f);
+	/* The number may be the same and yet not what is in it, when somebody forgot to raise it. */
+	alien = layout != SHM_LAYOUT || (table_attach(&s->table, table) < 0 && errno == EPROTO);
+	if (alien ? inherit_new_table(s, f, conf, table, layout) < 0 : !s->table.inst) {
 		inherit_bad(err, size, "shared memory %s: %s", table, strerror(errno));
 		goto fail;
 	}
+	if (fseek(f, after, SEEK_SET) < 0)
+		goto fail;
 	if (pid_fd >= 0 && inherit_open_fd(pid_fd))
 		s->pid_fd = pid_fd;
 	s->slot_used[0] = true;
@@ -395,19 +579,21 @@ int inherit_adopt(struct supervisor *s, int fd, char *err, size_t size)
 	s->health.pid = health;
 	s->health_wake = health_wake;
 	limit_none(s);
-	while (fgets(line, sizeof(line), f) && strcmp(line, "end\n") != 0) {
-		if (inherit_line(s, &g, &places, line) < 0) {
-			line[strcspn(line, "\n")] = '\0';
-			inherit_bad(err, size, "what is left by the running supervisor cannot be taken over: %s", line);
-			goto fail;
-		}
-	}
+	if (inherit_lines(s, f, err, size) < 0)
+		goto fail;
 	fclose(f);
-	if (!s->current)
-		return inherit_bad(err, size, "the running supervisor served nothing yet");
-	/* The health process belongs to the old configuration: the next generation brings its own. */
+	if (alien)
+		inherit_aliens(s);
+	for (g = s->retiring; g; g = g->older)
+		inherit_partial(g);
 	s->health.gen = s->current;
-	s->health.ending = true;
+	if (serves)
+		serves = inherit_whole(s, conf);
+	if (!serves) {
+		log_warn("the configuration of the running workers is not known: until the next reload none of them is replaced");
+		inherit_partial(s->current);
+		s->health.ending = true;
+	}
 	for (g = supervisor_next_generation(s, NULL); g; g = supervisor_next_generation(s, g)) {
 		if (logs_open(g->conf, err, size) < 0)
 			log_error("%s; its last lines go to the file that its workers have", err);
@@ -415,7 +601,7 @@ int inherit_adopt(struct supervisor *s, int fd, char *err, size_t size)
 	s->adopted = from != getpid();
 	if (s->adopted)
 		children_adopt(s);
-	return 0;
+	return serves;
 fail:
 	fclose(f);
 	return -1;

@@ -5,7 +5,8 @@
  *
  * Two ways lead here: an upgrade (the same process, another program: upgrade.c) and the end of a
  * supervisor that was killed (heir.c). The successor takes over what runs and then reloads, so that
- * whatever differs in it comes with the next generation.
+ * whatever differs in it comes with the next generation. Should that reload be refused, it goes on with the
+ * configuration that its predecessor had read last, which came along: nothing is missing then but the change.
  */
 #ifndef SUPERVISOR_INHERIT_H
 #define SUPERVISOR_INHERIT_H
@@ -24,9 +25,16 @@ int inherit_given(void);
 /* Can this program take it over? For the predecessor, before it is too late. 0, or -1 with a message in err[size]. */
 int inherit_check(int fd, char *err, size_t size);
 /*
- * Takes it over: fills table, wake-ups, listeners and generations of *s. The event loop must be there. Closes fd.
- * 0, or -1 with a message in err[size].
+ * The configuration that serves, as the predecessor had read it: the file may have changed since, or be gone or bad.
+ * NULL: it is not in the description, or cannot be read (after messages on log).
  */
-int inherit_adopt(struct supervisor *s, int fd, char *err, size_t size);
+struct conf *inherit_conf(int fd, const struct conf_options *o, FILE *log);
+/*
+ * Takes it over: fills table, wake-ups, listeners and generations of *s. The event loop must be there. Closes fd.
+ * conf: if it `serves`, from inherit_conf(): the serving generation takes it over, and can have its workers and its
+ * health process replaced. Or any other, for the size of a new table.
+ * 1: conf was taken over; 0: it was not; -1 with a message in err[size].
+ */
+int inherit_adopt(struct supervisor *s, int fd, struct conf *conf, bool serves, char *err, size_t size);
 
 #endif

@@ -237,6 +237,44 @@ fail:
 	return -1;
 }
 
+int rows_known(const struct table *t, struct conf *conf)
+{
+	struct rows_index x = { 0 };
+	unsigned i, j;
+	uint32_t k;
+
+	if (rows_index(&x, t) < 0)
+		return -1;
+	for (i = 0; i < conf->nlisteners; i++) {
+		struct conf_listener *l = &conf->listener[i];
+
+		for (k = 0; k < t->max_listeners; k++) {
+			if (rows_load(&t->listener[k].used) && strcmp(t->listener[k].name, l->name) == 0)
+				break;
+		}
+		if (k == t->max_listeners)
+			goto fail;
+		l->row = k;
+	}
+	for (i = 0; i < conf->npools; i++) {
+		struct conf_pool *p = &conf->pool[i];
+
+		p->row = rows_find_pool(t, p->name);
+		if (p->row == UINT32_MAX)
+			goto fail;
+		for (j = 0; j < p->nservers; j++) {
+			p->server[j].row = rows_find_server(&x, t, p->row, p->server[j].name);
+			if (p->server[j].row == UINT32_MAX)
+				goto fail;
+		}
+	}
+	free(x.place);
+	return 0;
+fail:
+	free(x.place);
+	return -1;
+}
+
 void rows_publish(struct table *t, const struct conf *conf, uint32_t generation)
 {
 	unsigned i, j;

@@ -12,6 +12,8 @@
  * a message in err[size]; the table is then as it was.
  */
 int rows_assign(struct table *t, struct conf *conf, uint32_t generation, char *err, size_t size);
+/* The same for a configuration whose rows are all there already. 0, or -1: one is not; nothing is changed in the table. */
+int rows_known(const struct table *t, struct conf *conf);
 /* When the generation comes to serve: rows that were there before get its values, and are marked as used by it.
  * Not earlier, so that rows_undo() knows which ones were there. */
 void rows_publish(struct table *t, const struct conf *conf, uint32_t generation);

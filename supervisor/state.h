@@ -48,6 +48,7 @@ struct worker {
 	bool gone;		/* ended for good: no successor comes */
 	bool drained;		/* gone, and all that it sent or never received has been taken from the channel */
 
+	bool alien;		/* it maps a table of another layout, which we do not see: keep.c */
 	struct loop_fd watch;	/* a pidfd: not our child but our predecessor's; fd -1: our own. children.c */
 
 	/* channel.c */

@@ -146,8 +146,27 @@ int succession_start(struct supervisor *s, struct conf *conf, char *err, size_t 
 	return 0;
 }
 
+static void succession_drained(struct timer *t);
+
+/* Whoever is missing in the serving generation, and is not on his way. */
+static void succession_fill(struct supervisor *s)
+{
+	struct generation *g = s->current;
+	unsigned i;
+
+	for (i = 0; i < g->nworkers; i++) {
+		struct worker *w = &g->worker[i];
+
+		if (w->pid == 0 && !w->gone && !timer_armed(&w->back_off.timer) && !(w->told & 1u << HANDOFF_RETIRE))
+			children_start_worker(w);
+	}
+	if (s->health.pid == 0 && !s->health.ending && !timer_armed(&s->health.back_off.timer))
+		children_start_health(s, g);
+}
+
 void succession_take_over(struct supervisor *s)
 {
+	struct generation *g;
 	unsigned i;
 
 	for (i = 0; i < s->listeners.n; i++) {
@@ -155,6 +174,12 @@ void succession_take_over(struct supervisor *s)
 			log_error("%s: epoll: %s; nothing is accepted here", s->listeners.v[i]->text, strerror(errno));
 	}
 	s->dispatch.open = s->dispatch.stirred = true;
+	s->heir_stale = true;
+	succession_fill(s);
+	for (g = s->retiring; g; g = g->older) {	/* how long they have been at it nobody has told */
+		g->drain.cb = succession_drained;
+		timer_set(&s->loop.wheel, &g->drain, s->loop.now_ns + g->conf->drain_ns);
+	}
 	log_info("version %s takes over: generation %u, %u listeners", VERSION, s->current->number, s->listeners.n);
 	s->succession.reload_wanted = true;
 }
