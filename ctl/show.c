@@ -10,7 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "conf/near.h"
+#include "ctl/errors.h"
+#include "ctl/wanted.h"
 #include "ipc/text.h"
 #include "ipc/view_json.h"
 
@@ -375,75 +376,9 @@ static void show_workers(FILE *out, const struct view *v)
 	}
 }
 
-static void show_errors(FILE *out, const struct view *v)
-{
-	char full[VIEW_FULL_MAX];
-	bool any = false;
-
-	fprintf(out, "%-28s %8s %8s %8s %8s %8s %8s %8s %8s %8s %8s\n", "SERVER", "CONNECT", "TIMEOUT", "RESET", "CUT", "INVALID",
-		"5XX", "RETRIED", "ABORTED", "FINDINGS", "PROBES");
-	for (unsigned i = 0; i < v->nservers; i++) {
-		const struct view_server *s = &v->server[i];
-		const struct view_load *l = &s->load;
-
-		fprintf(out, "%-28s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64
-			" %8" PRIu64 " %8" PRIu64 " %8" PRIu64 "\n", view_full_name(v, s, full), l->connect_failures, l->timeouts,
-			l->resets, l->cuts, l->invalid, l->responses[5], l->retries, l->client_aborts, s->passive,
-			s->probes_failed);
-	}
-	for (unsigned i = 0; i < v->npools; i++) {
-		const struct view_pool *p = &v->pool[i];
-
-		if (!p->queue_refused && !p->queue_timeouts && !p->shed && !p->retries && !p->retries_refused && !p->hedges)
-			continue;
-		fprintf(out, "%spool %s: %" PRIu64 " requests refused as the queue was full, %" PRIu64 " waited too long, %" PRIu64
-			" were shed, %" PRIu64 " retried, %" PRIu64 " not retried for the budget; %" PRIu64 " hedged, %" PRIu64
-			" of them won\n", any ? "" : "\n", p->name, p->queue_refused, p->queue_timeouts, p->shed, p->retries,
-			p->retries_refused, p->hedges, p->hedges_won);
-		any = true;
-	}
-	for (unsigned i = 0; i < v->nworkers; i++) {
-		const struct view_worker *w = &v->worker[i];
-
-		if (w->restarts || w->refused || w->log_dropped) {
-			fprintf(out, "%sworker %u: restarted %u times, refused %" PRIu64 " requests, dropped %" PRIu64
-				" lines of its log\n", any ? "" : "\n", w->slot, w->restarts, w->refused, w->log_dropped);
-			any = true;
-		}
-	}
-}
-
 /* ---- the command ---- */
 
 static const char *const show_what[] = { "servers", "pools", "listeners", "workers", "errors", NULL };
-
-bool show_any(const struct view *v, const char *pattern)
-{
-	char full[VIEW_FULL_MAX];
-	struct near near;
-	static char best[VIEW_FULL_MAX];
-
-	for (unsigned i = 0; i < v->nservers; i++)
-		if (view_matches(v, &v->server[i], pattern, false))
-			return true;
-	fprintf(stderr, "lbctl: there is no server %s", pattern);
-	near_start(&near, pattern);
-	for (unsigned i = 0; i < v->nservers; i++) {
-		const char *was = near.best;
-
-		near_try(&near, v->server[i].name);
-		near_try(&near, view_full_name(v, &v->server[i], full));
-		if (near.best != was) {	/* keep it: `full` is used again */
-			snprintf(best, sizeof(best), "%s", near.best);
-			near.best = best;
-		}
-	}
-	if (near.best)
-		fprintf(stderr, "; did you mean %s?\n", near.best);
-	else
-		fputs("; lbctl show lists them\n", stderr);
-	return false;
-}
 
 static int show_look(struct view *v, const struct table *t, uint64_t interval_ns)
 {
@@ -463,12 +398,13 @@ static int show_look(struct view *v, const struct table *t, uint64_t interval_ns
 	return 0;
 }
 
-enum lbctl_exit show_command(const struct table *t, const struct lbctl_options *o)
+enum lbctl_exit show_command(struct table *t, const struct lbctl_options *o)
 {
 	struct show_style style = { .color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") };
 	const char *what = o->nargs > 0 ? o->arg[0] : "", *pattern = NULL;
 	enum lbctl_exit result = LBCTL_OK;
 	struct view v = { 0 };
+	struct wanted w;
 	unsigned i;
 
 	for (i = 0; show_what[i] && strcmp(show_what[i], what) != 0; i++)
@@ -479,15 +415,17 @@ enum lbctl_exit show_command(const struct table *t, const struct lbctl_options *
 	} else if (o->nargs > 1) {
 		pattern = o->arg[1];
 	}
-	if (o->nargs > (pattern && pattern != o->arg[0] ? 2 : 1) || (pattern && strcmp(what, "servers") != 0)) {
-		fprintf(stderr, "lbctl: show takes servers [SERVER], pools, listeners, workers, errors or a server\n");
+	if (o->nargs > (pattern && pattern != o->arg[0] ? 2 : 1) || (pattern && strcmp(what, "servers") != 0 && strcmp(what, "errors") != 0)) {
+		fprintf(stderr, "lbctl: show takes servers [SERVER], pools, listeners, workers, errors [SERVER | POOL] or a server\n");
 		return LBCTL_USAGE;
 	}
 	if (show_look(&v, t, o->interval_set ? o->interval_ns : SHOW_INTERVAL_NS) < 0) {
 		fprintf(stderr, "lbctl: not enough memory\n");
 		return LBCTL_TABLE;
 	}
-	if (pattern && !show_any(&v, pattern))
+	if (strcmp(what, "errors") == 0)
+		result = errors_show(t, &v, pattern, o);
+	else if (!wanted_take(&w, &v, pattern, false))
 		result = LBCTL_FAILED;
 	else if (o->json)
 		view_json(stdout, &v, what, pattern);
@@ -499,8 +437,6 @@ enum lbctl_exit show_command(const struct table *t, const struct lbctl_options *
 		show_listeners(stdout, &v);
 	else if (strcmp(what, "workers") == 0)
 		show_workers(stdout, &v);
-	else if (strcmp(what, "errors") == 0)
-		show_errors(stdout, &v);
 	else
 		show_screen(stdout, &v, &style);
 	view_free(&v);

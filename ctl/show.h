@@ -18,11 +18,9 @@ struct show_style {
 
 extern const char *const show_sorts[];	/* by enum show_sort, NULL at the end */
 
-/* Whether a word means some server; if not, says so, with the nearest name. */
-bool show_any(const struct view *v, const char *pattern);
 /* The one screen: instance, what is wrong, pools and servers. */
 void show_screen(FILE *out, const struct view *v, const struct show_style *style);
 /* `lbctl show ...`: takes looks and prints. */
-enum lbctl_exit show_command(const struct table *t, const struct lbctl_options *o);
+enum lbctl_exit show_command(struct table *t, const struct lbctl_options *o);
 
 #endif

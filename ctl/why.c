@@ -11,10 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/near.h"
-#include "ctl/show.h"
+#include "ctl/wanted.h"
 #include "ipc/json.h"
-#include "ipc/match.h"
 #include "ipc/seen.h"
 #include "ipc/text.h"
 
@@ -142,25 +140,12 @@ static struct why_choice *why_all(struct table *t, const struct view *v, unsigne
 
 /* ---- which ---- */
 
-struct why_wanted {
-	const char *pattern;	/* NULL: all */
-	bool pool;		/* it is a pool's name */
-	bool is_name;
-};
-
-static bool why_is(const struct view *v, const struct view_server *s, const struct why_wanted *w)
-{
-	return s && view_matches(v, s, w->pattern, w->is_name);
-}
-
-static bool why_matches(const struct view *v, const struct why_choice *c, const struct why_wanted *w)
+static bool why_matches(const struct view *v, const struct why_choice *c, const struct wanted *w)
 {
 	if (!w->pattern)
 		return true;
-	if (w->pool)
-		return c->pool && strcmp(c->pool->name, w->pattern) == 0;
 	for (unsigned i = 0; i < c->shown; i++)
-		if (why_is(v, c->of[i].server, w))
+		if (c->of[i].server && wanted_server(w, v, c->of[i].server))
 			return true;
 	return false;
 }
@@ -297,7 +282,7 @@ static void why_line(FILE *out, const struct view *v, const struct why_choice *c
 }
 
 /* What became of one server in what was shown: the question behind most questions. */
-static void why_summary(FILE *out, const struct view *v, const struct why_choice *all, unsigned n, const struct why_wanted *w)
+static void why_summary(FILE *out, const struct view *v, const struct why_choice *all, unsigned n, const struct wanted *w)
 {
 	unsigned chosen = 0, dearer = 0, stood[SHM_STOOD_COUNT] = { 0 }, seen = 0;
 
@@ -305,7 +290,7 @@ static void why_summary(FILE *out, const struct view *v, const struct why_choice
 		for (unsigned i = 0; i < all[k].shown; i++) {
 			const struct why_candidate *c = &all[k].of[i];
 
-			if (!why_is(v, c->server, w))
+			if (!c->server || !wanted_server(w, v, c->server))
 				continue;
 			seen++;
 			chosen += i == 0;
@@ -384,24 +369,11 @@ static void why_json(struct json *j, const struct view *v, const struct why_choi
 
 /* ---- the command ---- */
 
-static enum lbctl_exit why_wanted(struct why_wanted *w, const struct view *v, const char *pattern)
-{
-	*w = (struct why_wanted){ .pattern = pattern };
-	if (!pattern)
-		return LBCTL_OK;
-	for (unsigned i = 0; i < v->npools; i++)
-		w->pool |= strcmp(v->pool[i].name, pattern) == 0;
-	w->is_name = view_is_name(v, pattern);
-	if (w->is_name)
-		w->pool = false;
-	return w->pool || show_any(v, pattern) ? LBCTL_OK : LBCTL_FAILED;
-}
-
 enum lbctl_exit why_command(struct table *t, const struct lbctl_options *o)
 {
 	enum lbctl_exit result = LBCTL_TABLE;
 	struct why_choice *all = NULL;
-	struct why_wanted w;
+	struct wanted w;
 	unsigned n = 0, some = 0, count = o->count ? o->count : WHY_COUNT;
 	bool may = seen_open(t) == 0 || errno != EACCES;
 	struct view v;
@@ -411,9 +383,10 @@ enum lbctl_exit why_command(struct table *t, const struct lbctl_options *o)
 		fputs("lbctl: not enough memory\n", stderr);
 		goto out;
 	}
-	result = why_wanted(&w, &v, o->nargs ? o->arg[0] : NULL);
-	if (result != LBCTL_OK)
+	result = LBCTL_FAILED;
+	if (!wanted_take(&w, &v, o->nargs ? o->arg[0] : NULL, true))
 		goto out;
+	result = LBCTL_OK;
 	for (unsigned i = 0; i < n; i++)
 		if (why_matches(&v, &all[i], &w))
 			all[some++] = all[i];
@@ -431,7 +404,7 @@ enum lbctl_exit why_command(struct table *t, const struct lbctl_options *o)
 		why_line(stdout, &v, &all[i]);
 	if (some == 0)
 		puts(w.pattern ? "no choice that was written down has it" : "no request has been given to a server yet");
-	else if (w.pattern && !w.pool)
+	else if (w.pattern && !w.is_pool)
 		why_summary(stdout, &v, all, some, &w);
 	if (some && !may)
 		fputs("what the requests were may see only root, and the user and the group of the control socket\n", stderr);

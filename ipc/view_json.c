@@ -226,49 +226,55 @@ static void view_json_instance(struct json *j, const struct view *v)
 	json_close(j, '}');
 }
 
-void view_json(FILE *out, const struct view *v, const char *what, const char *pattern)
+void view_json_into(struct json *j, const struct view *v, const char *what, const char *pattern)
 {
-	struct json j = { .out = out };
 	bool all = what[0] == '\0', is_name = view_is_name(v, pattern);
 
-	json_open(&j, NULL, '{');
-	view_json_instance(&j, v);
+	view_json_instance(j, v);
 	if (all || strcmp(what, "pools") == 0) {
-		json_open(&j, "pools", '[');
+		json_open(j, "pools", '[');
 		for (unsigned i = 0; i < v->npools; i++)
-			view_json_pool(&j, v, &v->pool[i]);
-		json_close(&j, ']');
+			view_json_pool(j, v, &v->pool[i]);
+		json_close(j, ']');
 	}
 	if (all || strcmp(what, "servers") == 0 || strcmp(what, "errors") == 0) {
-		json_open(&j, "servers", '[');
+		json_open(j, "servers", '[');
 		for (unsigned i = 0; i < v->nservers; i++) {
 			const struct view_server *s = &v->server[i];
 
 			if (!view_matches(v, s, pattern, is_name))
 				continue;
 			if (strcmp(what, "errors") != 0) {
-				view_json_server(&j, v, s);
+				view_json_server(j, v, s);
 				continue;
 			}
-			json_open(&j, NULL, '{');
-			json_string(&j, "pool", v->pool[s->pool].name);
-			json_string(&j, "name", s->name);
-			view_json_errors(&j, s);
-			json_close(&j, '}');
+			json_open(j, NULL, '{');
+			json_string(j, "pool", v->pool[s->pool].name);
+			json_string(j, "name", s->name);
+			view_json_errors(j, s);
+			json_close(j, '}');
 		}
-		json_close(&j, ']');
+		json_close(j, ']');
 	}
 	if (all || strcmp(what, "listeners") == 0) {
-		json_open(&j, "listeners", '[');
+		json_open(j, "listeners", '[');
 		for (unsigned i = 0; i < v->nlisteners; i++)
-			view_json_listener(&j, v, &v->listener[i]);
-		json_close(&j, ']');
+			view_json_listener(j, v, &v->listener[i]);
+		json_close(j, ']');
 	}
 	if (all || strcmp(what, "workers") == 0 || strcmp(what, "errors") == 0) {
-		json_open(&j, "workers", '[');
+		json_open(j, "workers", '[');
 		for (unsigned i = 0; i < v->nworkers; i++)
-			view_json_worker(&j, v, &v->worker[i]);
-		json_close(&j, ']');
+			view_json_worker(j, v, &v->worker[i]);
+		json_close(j, ']');
 	}
+}
+
+void view_json(FILE *out, const struct view *v, const char *what, const char *pattern)
+{
+	struct json j = { .out = out };
+
+	json_open(&j, NULL, '{');
+	view_json_into(&j, v, what, pattern);
 	json_close(&j, '}');
 }

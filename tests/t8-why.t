@@ -140,7 +140,7 @@ between "$(json 'scalar grep { $_->{time_unix_ms} > 1000 * (time - 3) } @$j')" 4
 
 # --- wrong ones; who may ---
 ctl why ap1
-like "$STATUS|$ERR" '^1\|lbctl: there is no server ap1; did you mean app1\?' "a name that is nearly right"
+like "$STATUS|$ERR" '^1\|lbctl: there is no pool and no server ap1; did you mean app1\?' "a name that is nearly right"
 ctl why a b
 is "$STATUS" 2 "too many"
 is "$(stat -c %a "/dev/shm/loadbalancer-seen.$LB_PID")" 600 "requests are kept where not everybody may read"

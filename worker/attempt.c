@@ -178,8 +178,12 @@ static enum exchange_result attempt(struct exchange *x, unsigned status)
 	do {
 		bool full = queue_busy(x->pool);
 		struct server *sv = full ? NULL : choose(x, &full);
-		if (sv == NULL)
-			return full ? wait_in_line(x, status) : exchange_refuse(x, status);
+		if (sv == NULL && full)
+			return wait_in_line(x, status);
+		if (sv == NULL) {
+			x->blame = SEEN_NO_SERVER;
+			return exchange_refuse(x, status);
+		}
 		r = begin(x, sv, &failed);
 		status = 502;
 	} while (failed && r == EXCHANGE_GO);
@@ -287,8 +291,10 @@ enum exchange_result attempt_queued(struct exchange *x)
 	if (!x->turn)
 		return EXCHANGE_WAIT;
 	x->turn = false;
-	if (sv == NULL)
+	if (sv == NULL) {
+		x->blame = SEEN_NO_SERVER;
 		return exchange_refuse(x, x->queue_status);
+	}
 	r = begin(x, sv, &failed);
 	return failed && r == EXCHANGE_GO ? attempt(x, 502) : r;
 }

@@ -112,7 +112,7 @@ void witness_refused(struct exchange *x, unsigned status)
 		e.server = x->blamed;
 	if (!affordable(cause))
 		return;
-	e.took_us = micro(x->blame == 0 ? 0 : cause == SEEN_QUEUE_LATE ? x->queued.since_ns : x->chosen_ns);
+	e.took_us = micro(cause == SEEN_QUEUE_LATE ? x->queued.since_ns : cause < SEEN_OWN ? x->chosen_ns : 0);
 	e.size = request_line(e.text, x);
 	put(x->s, &e, cause, x->s->listener->mode == CONF_MODE_TCP ? SEEN_CLOSED : SEEN_ANSWERED, status, NULL);
 }

@@ -1,0 +1,63 @@
+/* Words that mean pools and servers. */
+#include "ctl/wanted.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "conf/near.h"
+
+static void wanted_missing(const struct view *v, const char *pattern, bool pools)
+{
+	char full[VIEW_FULL_MAX], best[VIEW_FULL_MAX];
+	struct near near;
+
+	near_start(&near, pattern);
+	for (unsigned i = 0; i < v->nservers; i++) {
+		const char *was = near.best;
+
+		near_try(&near, v->server[i].name);
+		near_try(&near, view_full_name(v, &v->server[i], full));
+		if (near.best != was) {	/* keep it: `full` is used again */
+			snprintf(best, sizeof(best), "%s", near.best);
+			near.best = best;
+		}
+	}
+	for (unsigned i = 0; pools && i < v->npools; i++)
+		near_try(&near, v->pool[i].name);
+	fprintf(stderr, "lbctl: there is no %sserver %s", pools ? "pool and no " : "", pattern);
+	if (near.best)
+		fprintf(stderr, "; did you mean %s?\n", near.best);
+	else
+		fputs("; lbctl show lists them\n", stderr);
+}
+
+bool wanted_take(struct wanted *w, const struct view *v, const char *pattern, bool pools)
+{
+	*w = (struct wanted){ .pattern = pattern, .is_name = view_is_name(v, pattern) };
+	if (!pattern || w->is_name)
+		return true;
+	for (unsigned i = 0; pools && i < v->npools; i++)
+		w->is_pool |= strcmp(v->pool[i].name, pattern) == 0;
+	if (w->is_pool)
+		return true;
+	for (unsigned i = 0; i < v->nservers; i++)
+		if (view_matches(v, &v->server[i], pattern, false))
+			return true;
+	wanted_missing(v, pattern, pools);
+	return false;
+}
+
+bool wanted_server(const struct wanted *w, const struct view *v, const struct view_server *s)
+{
+	return w->is_pool ? strcmp(v->pool[s->pool].name, w->pattern) == 0 : view_matches(v, s, w->pattern, w->is_name);
+}
+
+bool wanted_pool(const struct wanted *w, const struct view *v, const struct view_pool *p)
+{
+	if (!w->pattern || w->is_pool)
+		return !w->pattern || strcmp(p->name, w->pattern) == 0;
+	for (unsigned i = 0; i < p->n; i++)
+		if (wanted_server(w, v, &v->server[p->first + i]))
+			return true;
+	return false;
+}
