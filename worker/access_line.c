@@ -119,7 +119,21 @@ void access_line_escape(struct http_out *o, bool json, const char *at, size_t si
 	}
 }
 
-/* From outside, or from the configuration, where names may hold anything printable. */
+/* Bytes that need no escaping, as names of the configuration and our own words are. */
+static void put_plain(struct line *l, const char *at, size_t size)
+{
+	if (size == 0) {
+		put_none(l);
+		return;
+	}
+	if (l->json)
+		HTTP_OUT_PUT(&l->o, "\"");
+	http_out_put(&l->o, at, size);
+	if (l->json)
+		HTTP_OUT_PUT(&l->o, "\"");
+}
+
+/* Bytes from outside. */
 static void put_text(struct line *l, const char *at, size_t size)
 {
 	if (size == 0) {
@@ -140,7 +154,7 @@ static void put_span(struct line *l, const struct access *r, struct access_span 
 
 static void put_name(struct line *l, const char *name)
 {
-	put_text(l, name, name ? strlen(name) : 0);
+	put_plain(l, name, name ? strlen(name) : 0);
 }
 
 /* Milliseconds with three decimals between two moments; 0: one of them did not come. */
@@ -201,7 +215,7 @@ static void put_end(struct line *l, const struct access *r)
 		r->who < sizeof who_letter ? who_letter[r->who] : '?', r->phase < sizeof phase_letter ? phase_letter[r->phase] : '?',
 	};
 
-	put_text(l, text, sizeof text);
+	put_plain(l, text, sizeof text);
 }
 
 static void put_client(struct line *l, const struct session *s)
@@ -210,7 +224,7 @@ static void put_client(struct line *l, const struct session *s)
 	size_t size = session_peer_text(s, text, sizeof text);
 
 	if (size)
-		put_text(l, text, size);
+		put_plain(l, text, size);
 	else if (l->json)
 		HTTP_OUT_PUT(&l->o, "\"unix\"");
 	else
@@ -261,7 +275,7 @@ static void put(struct line *l, const struct session *s, const struct conf_acces
 		put_span(l, r, r->target);
 		break;
 	case CONF_ACCESS_VERSION:
-		put_text(l, r->minor ? "HTTP/1.1" : "HTTP/1.0", r->method.size ? 8 : 0);
+		put_plain(l, r->minor ? "HTTP/1.1" : "HTTP/1.0", r->method.size ? 8 : 0);
 		break;
 	case CONF_ACCESS_HOST:
 		put_span(l, r, r->host);
