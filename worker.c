@@ -29,6 +29,7 @@
 #include "worker/session.h"
 #include "worker/upstream.h"
 
+#define LOG_BURST_WORKER 10	/* what clients and servers bring about, they bring about often */
 #define MESSAGES_TURN 4		/* taken from the channel in one turn: what is here already has its turn too */
 
 static struct loop_fd channel;
@@ -114,7 +115,7 @@ static void on_channel(struct loop_fd *h, uint32_t events)
 		if (r < 0 && errno == EAGAIN)
 			return;
 		if (r < 0) {
-			log_error("a message from the supervisor is lost: %s", strerror(errno));
+			log_error("a message from the supervisor is lost, and the connections in it are closed: %s", strerror(errno));
 			continue;
 		}
 		if (r == 0) {
@@ -160,6 +161,7 @@ static void start(const struct worker_start *st)
 	struct rlimit rl;
 	unsigned fds = 1024;
 
+	log_burst(LOG_BURST_WORKER);
 	worker.conf = st->conf;
 	worker.table = st->table;
 	worker.slot = st->slot;
@@ -200,7 +202,7 @@ static void watch_channel(void)
 	if (!worker.retiring || channel_ended)
 		return;
 	if (session_flush_handed_back() < 0 && errno != EAGAIN && errno != ETOOMANYREFS)
-		log_error("connections cannot be handed back: %s", strerror(errno));
+		log_error("connections cannot be handed to the next workers: %s; they are kept and tried again", strerror(errno));
 	if (worker.channel_full != watching &&
 	    loop_mod(&worker.loop, &channel, EPOLLIN | (worker.channel_full ? EPOLLOUT : 0)) == 0)
 		watching = worker.channel_full;

@@ -45,7 +45,7 @@ static const struct lbctl_word {
 	{ "reload", LBCTL_CHANGE, 0, 0, "", "read the configuration again; waits for the verdict" },
 	{ "upgrade", LBCTL_CHANGE, 0, 0, "", "go over to the program that is installed now" },
 	{ "config", LBCTL_CHANGE, 0, 0, "", "the configuration that serves, every default filled in" },
-	{ "log", LBCTL_CHANGE, 1, 2, "level [error | warn | info | debug]", "how much is logged" },
+	{ "log", LBCTL_CHANGE, 1, 2, "level [error | warn | info | debug | default]", "how much is logged" },
 	{ "stop", LBCTL_CHANGE, 0, 1, "[now]", "stop the instance; waits for its end" },
 };
 

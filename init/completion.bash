@@ -40,7 +40,7 @@ _lbctl() {
 	drain | maint | ready | weight | check) mapfile -t COMPREPLY < <(compgen -W "$(_lbctl_servers)" -- "$cur") ;;
 	log)
 		if [ "$prev" = level ]; then
-			mapfile -t COMPREPLY < <(compgen -W 'error warn info debug' -- "$cur")
+			mapfile -t COMPREPLY < <(compgen -W 'error warn info debug default' -- "$cur")
 		else
 			mapfile -t COMPREPLY < <(compgen -W level -- "$cur")
 		fi

@@ -26,10 +26,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "os/throttle.h"
+
 #define LOG_TEXT	1024	/* bytes of a message before escaping */
 #define LOG_LINE	2048	/* of a whole line; below PIPE_BUF, so that lines of several processes do not mix */
 #define LOG_SYSLOG_PATH	"/dev/log"
 #define LOG_FACILITY	(3 << 3)	/* daemon */
+#define LOG_BURST	200		/* lines of one kind; see throttle.h */
 
 enum log_kind {
 	LOG_PLAIN,	/* before log_open() */
@@ -51,6 +54,8 @@ static struct {
 	const _Atomic uint32_t *shared;	/* the level for all processes; NULL: none */
 	uint64_t dropped;	/* lines given up since the last one that was written */
 } lg = { .kind = LOG_PLAIN, .fd = STDERR_FILENO, .ask = true, .name = "loadbalancer", .level = LOG_LEVEL_INFO };
+
+static struct throttle kinds = { .burst = LOG_BURST, .due_ns = UINT64_MAX };
 
 static void log_use(enum log_kind kind, int fd, bool own, bool sock, bool ask)
 {
@@ -171,6 +176,8 @@ void log_adopt(int fd)
 void log_name(const char *name)
 {
 	snprintf(lg.name, sizeof(lg.name), "%s", name);
+	/* After a fork: what the parent has held back, the parent tells. */
+	kinds = (struct throttle){ .burst = kinds.burst, .due_ns = UINT64_MAX };
 }
 
 void log_set_level(enum log_level level)
@@ -317,21 +324,8 @@ static int log_write(enum log_level level, const char *text)
 	return log_put(line, n);
 }
 
-static void log_event(enum log_level level, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
-static void log_event(enum log_level level, const char *fmt, va_list ap)
+static void log_tell(enum log_level level, const char *text)
 {
-	char text[LOG_TEXT];
-	int err = errno;	/* callers log between a failure and looking at its errno */
-	int n;
-
-	if (level > log_get_level())
-		return;
-	n = vsnprintf(text, sizeof(text), fmt, ap);
-	if (n < 0)
-		snprintf(text, sizeof(text), "(a message that cannot be formatted: %.200s)", fmt);
-	else if ((size_t)n >= sizeof(text))
-		memcpy(text + sizeof(text) - 4, "...", 4);
-
 	if (lg.dropped) {
 		char note[96];
 
@@ -342,6 +336,66 @@ static void log_event(enum log_level level, const char *fmt, va_list ap)
 	}
 	if (lg.dropped || log_write(level, text) < 0)
 		lg.dropped++;
+}
+
+static uint64_t log_clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+void log_tick(uint64_t now_ns)
+{
+	const struct throttle_kind *k;
+	char text[THROTTLE_TEXT + 80];
+	unsigned held;
+
+	while ((k = throttle_due(&kinds, now_ns, &held))) {
+		snprintf(text, sizeof(text), "%s (this is the last of %u such lines in %u s that were left out)", k->text, held,
+			 (unsigned)(THROTTLE_NS / 1000000000));
+		log_tell((enum log_level)k->level, text);
+	}
+}
+
+uint64_t log_due_ns(void)
+{
+	return kinds.due_ns;
+}
+
+void log_burst(unsigned lines)
+{
+	kinds.burst = lines;
+}
+
+static void log_event(enum log_level level, bool always, const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
+static void log_event(enum log_level level, bool always, const char *fmt, va_list ap)
+{
+	struct throttle_kind *held = NULL;
+	char text[LOG_TEXT];
+	int err = errno;	/* callers log between a failure and looking at its errno */
+	int n;
+
+	if (level > log_get_level())
+		return;
+	if (!always) {
+		uint64_t now_ns = log_clock_ns();
+
+		log_tick(now_ns);
+		held = throttle_hold(&kinds, fmt, now_ns);
+	}
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	if (n < 0)
+		snprintf(text, sizeof(text), "(a message that cannot be formatted: %.200s)", fmt);
+	else if ((size_t)n >= sizeof(text))
+		memcpy(text + sizeof(text) - 4, "...", 4);
+	if (held) {
+		held->level = (int)level;
+		snprintf(held->text, sizeof(held->text), "%.*s", THROTTLE_TEXT - 1, text);
+	} else {
+		log_tell(level, text);
+	}
 	errno = err;
 }
 
@@ -350,7 +404,7 @@ void log_error(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_event(LOG_LEVEL_ERROR, fmt, ap);
+	log_event(LOG_LEVEL_ERROR, false, fmt, ap);
 	va_end(ap);
 }
 
@@ -359,7 +413,7 @@ void log_warn(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_event(LOG_LEVEL_WARN, fmt, ap);
+	log_event(LOG_LEVEL_WARN, false, fmt, ap);
 	va_end(ap);
 }
 
@@ -368,7 +422,7 @@ void log_info(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_event(LOG_LEVEL_INFO, fmt, ap);
+	log_event(LOG_LEVEL_INFO, false, fmt, ap);
 	va_end(ap);
 }
 
@@ -377,7 +431,7 @@ void log_debug(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_event(LOG_LEVEL_DEBUG, fmt, ap);
+	log_event(LOG_LEVEL_DEBUG, true, fmt, ap);	/* who asks for these wants them all */
 	va_end(ap);
 }
 
@@ -386,7 +440,7 @@ void log_fatal(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_event(LOG_LEVEL_ERROR, fmt, ap);
+	log_event(LOG_LEVEL_ERROR, true, fmt, ap);
 	va_end(ap);
 	exit(1);
 }

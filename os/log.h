@@ -1,6 +1,7 @@
 /*
  * The event log: one line an event, for people. Never blocks: a line that cannot be written is
- * counted, and the count is told when the log can be written again.
+ * counted, and the count is told when the log can be written again. What happens again and again is told a
+ * number of times, and then counted.
  *
  * Until log_open() lines go to stderr as "loadbalancer: text", for whoever typed the command.
  */
@@ -28,6 +29,12 @@ void log_set_level(enum log_level level);
  * NULL: no more. The word must stay mapped. */
 void log_share_level(const _Atomic uint32_t *level);
 enum log_level log_get_level(void);
+/* Lines of one kind (one format) in ten seconds, debug and fatal ones aside; what is more is counted, and the count
+ * told at the end of the ten seconds, for which log_tick() is called then. 200 unless told otherwise; 0: no limit. */
+void log_burst(unsigned lines);
+/* CLOCK_MONOTONIC at which there will be something to tell; UINT64_MAX: nothing. The loop calls both. */
+uint64_t log_due_ns(void);
+void log_tick(uint64_t now_ns);
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "os/log.h"
+
 uint64_t loop_clock_ns(void)
 {
 	struct timespec ts;
@@ -101,9 +103,11 @@ static struct loop_fd *listener_of(const struct loop *l, const struct epoll_even
 
 int loop_turn(struct loop *l, uint64_t max_wait_ns)
 {
-	uint64_t next = timer_next_ns(&l->wheel), wait = max_wait_ns;
+	uint64_t next = timer_next_ns(&l->wheel), wait = max_wait_ns, due = log_due_ns();
 	int timeout, n;
 
+	if (due < next)
+		next = due;
 	if (next != UINT64_MAX) {
 		uint64_t until = next > l->now_ns ? next - l->now_ns : 0;
 		if (until < wait)
@@ -139,5 +143,7 @@ int loop_turn(struct loop *l, uint64_t max_wait_ns)
 			h->cb(h, l->event[i].events);
 	}
 	timer_run(&l->wheel, l->now_ns);
+	if (l->now_ns >= due)
+		log_tick(l->now_ns);
 	return n < 0 ? 0 : n;
 }

@@ -242,8 +242,13 @@ static enum command_result command_upgrade(struct command *c)
 
 static enum command_result command_config(struct command *c)
 {
+	uint32_t level = atomic_load_explicit(&c->s->table.inst->log_level, memory_order_relaxed);
+
 	conf_print(c->conf, c->out);
 	/* What was said by hand is in force, and not in the language. */
+	if (level)
+		fprintf(c->out, "# by hand: log level %s\n", level == LOG_LEVEL_ERROR ? "error" : level == LOG_LEVEL_WARN ? "warn" :
+			level == LOG_LEVEL_INFO ? "info" : "debug");
 	for (unsigned i = 0; i < c->conf->npools; i++) {
 		const struct conf_pool *p = &c->conf->pool[i];
 
@@ -272,11 +277,13 @@ static enum command_result command_log(struct command *c)
 		{ "warn", LOG_LEVEL_WARN },
 		{ "info", LOG_LEVEL_INFO },
 		{ "debug", LOG_LEVEL_DEBUG },
+		{ "default", 0 },	/* what the configuration says */
 	};
+	_Atomic uint32_t *shared = &c->s->table.inst->log_level;
 	unsigned i;
 
 	if (strcmp(c->word[1], "level") != 0) {
-		fputs("expected log level, or log level and one of error, warn, info, debug\n", c->out);
+		fputs("expected log level, or log level and one of error, warn, info, debug, default\n", c->out);
 		return COMMAND_REFUSED;
 	}
 	if (c->nwords == 2) {
@@ -285,16 +292,17 @@ static enum command_result command_log(struct command *c)
 				fprintf(c->out, "%s\n", levels[i].name);
 		return COMMAND_DONE;
 	}
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
 		if (strcmp(levels[i].name, c->word[2]) != 0)
 			continue;
-		/* Before and after: whichever level lets it pass. */
 		log_info("log level %s, by hand (%s)", levels[i].name, c->who);
-		atomic_store_explicit(&c->s->table.inst->log_level, levels[i].level, memory_order_relaxed);
+		atomic_store_explicit(shared, levels[i].level, memory_order_relaxed);
+		for (i = 0; i < 3 && levels[i].level != log_get_level(); i++)
+			;
 		fprintf(c->out, "%s\n", levels[i].name);
 		return COMMAND_DONE;
 	}
-	fprintf(c->out, "there is no log level %s; expected error, warn, info or debug\n", c->word[2]);
+	fprintf(c->out, "there is no log level %s; expected error, warn, info, debug or default\n", c->word[2]);
 	return COMMAND_REFUSED;
 }
 

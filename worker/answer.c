@@ -18,7 +18,8 @@ static enum exchange_result invalid_answer(struct exchange *x, const char *why)
 	access_who(x->s, ACCESS_PROXY);
 	table_add(&x->server->cell->invalid, 1);
 	learning_failed(x);
-	log_info("server %s/%s: answer refused: %s", x->pool->conf->name, x->server->conf->name, why);
+	log_warn("server %s/%s: an answer is refused: %s; %s", x->pool->conf->name, x->server->conf->name, why,
+	    x->hedge ? "the copy at another server goes on" : "the client gets 502");
 	witness_failed(x, x->server, SEEN_INVALID, x->hedge ? SEEN_RETRIED : SEEN_ANSWERED, 502, why);
 	if (hedge_instead(x))
 		return EXCHANGE_GO;
@@ -35,6 +36,8 @@ enum exchange_result answer_cut(struct exchange *x)
 	bool counted = x->res_framing == HTTP_LENGTH || x->res_chunked;
 
 	access_who(x->s, ACCESS_SERVER);
+	log_info("server %s/%s: an answer ends in the middle, after %llu bytes; the client's connection is closed, so that it shows",
+	    x->pool->conf->name, x->server->conf->name, (unsigned long long)x->down.moved);
 	table_add(&x->server->cell->cuts, 1);
 	witness_failed(x, x->server, SEEN_CUT, SEEN_CLOSED, x->status, NULL);
 	learning_failed(x);

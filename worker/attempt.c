@@ -15,7 +15,9 @@
 #include "worker/attempt.h"
 
 #include <errno.h>
+#include <string.h>
 
+#include "os/log.h"
 #include "worker/access.h"
 #include "worker/hedge.h"
 #include "worker/learning.h"
@@ -92,6 +94,7 @@ static bool paid(struct exchange *x, unsigned kind)
 		return false;
 	if (!budget_retry(&p->budget, p->conf->retry_budget, state_now())) {
 		table_add(&p->line->retries_refused, 1);
+		log_warn("pool %s: no retry for a request that a server failed: the retry-budget is used up", p->conf->name);
 		return false;
 	}
 	table_add(&p->line->retries, 1);
@@ -105,6 +108,7 @@ static enum exchange_result wait_in_line(struct exchange *x, unsigned status)
 
 	if (queue_join(x->pool, x) < 0) {
 		access_who(s, ACCESS_PROXY);
+		log_warn("pool %s: all servers have their maxconn and the queue is full: a client gets 503", x->pool->conf->name);
 		x->blame = SEEN_QUEUE_FULL;
 		return exchange_refuse(x, 503);
 	}
@@ -159,6 +163,9 @@ static enum exchange_result begin(struct exchange *x, struct server *sv, bool *f
 		x->state = X_CONNECT;
 		return EXCHANGE_GO;
 	}
+	if (attempt_outcome(errno) == SHM_OUT_LOCAL)
+		log_error("server %s/%s: no connection can be made: %s; the lack is on this side, the server is not blamed",
+		    sv->pool->conf->name, sv->conf->name, strerror(errno));
 	attempt_failed(x, attempt_outcome(errno));
 	*failed = true;
 	if (paid(x, CONF_RETRY_CONNECT)) {
@@ -302,6 +309,7 @@ enum exchange_result attempt_queued(struct exchange *x)
 enum exchange_result attempt_waited(struct exchange *x)
 {
 	table_add(&x->pool->line->timeouts, 1);
+	log_warn("pool %s: no server had room within the queue-timeout: a client gets 503", x->pool->conf->name);
 	x->blame = SEEN_QUEUE_LATE;
 	return exchange_refuse(x, 503);
 }

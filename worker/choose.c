@@ -183,7 +183,7 @@ static void round_due(struct pool *p, bool summed)
 	p->woken_target = target;
 	uint64_t one = 1;
 	if (write(worker.health_wake, &one, sizeof one) < 0 && errno != EAGAIN)	/* full: it is awake anyway */
-		log_warn("health process cannot be woken");
+		log_warn("the health process cannot be woken: %s; it looks with its next probe", strerror(errno));
 }
 
 static uint32_t maxconn(const struct server *s)
@@ -405,5 +405,5 @@ void choose_down(struct server *s, enum shm_outcome outcome)
 	s->down = true;
 	atomic_store_explicit(s->passive, ((was >> 8) + 1) << 8 | outcome, memory_order_release);
 	if (write(worker.health_wake, &one, sizeof one) < 0 && errno != EAGAIN)
-		log_warn("health process cannot be woken");
+		log_warn("the health process cannot be woken: %s; it looks with its next probe", strerror(errno));
 }

@@ -41,16 +41,23 @@ static struct slab heads = { .size = sizeof(struct http_head) };
 static struct pipe *kept[PIPES_KEPT];
 static unsigned nkept;
 
+static int no_memory(void)
+{
+	log_error("memory is used up: what needs more is refused or closed until there is some");
+	errno = ENOMEM;
+	return -1;
+}
+
 static int add_block(struct slab *s)
 {
 	char **list = realloc(s->block, (s->nblocks + 1) * sizeof *list);
 
 	if (list == NULL)
-		return -1;
+		return no_memory();
 	s->block = list;
 	list[s->nblocks] = malloc(CHUNK);	/* large: the kernel gives pages as they are touched */
 	if (list[s->nblocks] == NULL)
-		return -1;
+		return no_memory();
 	s->nblocks++;
 	return 0;
 }
@@ -89,11 +96,11 @@ static int grow(struct pages *p)
 	struct buf **list = realloc(p->free, (p->all + n) * sizeof(struct buf *));	/* room for all, so giving back never fails */
 
 	if (list == NULL)
-		return -1;
+		return no_memory();
 	p->free = list;
 	char *chunk = mmap(NULL, n * p->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (chunk == MAP_FAILED)
-		return -1;
+		return no_memory();
 	for (unsigned i = 0; i < n; i++)
 		p->free[p->nfree++] = (struct buf *)(void *)(chunk + (n - 1 - i) * p->size);
 	p->all += n;

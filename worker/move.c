@@ -261,7 +261,7 @@ void move_in(const struct handoff_msg *msg)
 	session_run(s);
 	return;
 refuse:
-	log_warn("a conversation from another worker is cut: %s", why);
+	log_warn("a connection that another worker handed over is closed: %s", why);
 	while (nfds < msg->head.fds)
 		close(msg->fd[nfds++]);
 	if (s)

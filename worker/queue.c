@@ -89,7 +89,7 @@ static void wake_first(struct pool *p, bool but_us)
 	if (who == worker.slot)
 		p->queue_due = due = true;
 	else if (worker.wake[who] >= 0 && write(worker.wake[who], &one, sizeof one) < 0 && errno != EAGAIN)
-		log_warn("worker %u cannot be woken: %s", who, strerror(errno));
+		log_warn("worker %u, whose request is first in line, cannot be woken: %s; it looks by itself", who, strerror(errno));
 }
 
 bool queue_claim(struct server *s)

@@ -116,7 +116,7 @@ static void forget(struct session *s)
 	uint64_t one = 1;
 	if (atomic_load_explicit(&worker.table->inst->limited, memory_order_relaxed) && worker.wake[0] >= 0 &&
 	    write(worker.wake[0], &one, sizeof one) < 0 && errno != EAGAIN)
-		log_warn("the supervisor cannot be woken: %s", strerror(errno));
+		log_warn("the supervisor, which waits for a connection to end, cannot be woken: %s", strerror(errno));
 }
 
 void session_close(struct session *s)
@@ -331,7 +331,7 @@ static bool read_request(struct session *s)
 					access_head(s);
 					r = exchange_start_http(s);
 				} else {
-					log_debug("request refused: %u, %s", s->head->error, s->head->why);
+					log_debug("listener %s: request refused with %u: %s", l->name, s->head->error, s->head->why);
 					witness_request(s, SEEN_BAD_REQUEST, s->head->error, s->head->why);
 					session_answer(s, s->head->error, true);
 					r = EXCHANGE_ANSWER;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "os/log.h"
+#include "os/throttle.h"
 #include "tests/unit/tap.h"
 
 static char text[1 << 20];
@@ -160,6 +161,89 @@ static void to_journal(void)
 	close(sv[1]);
 }
 
+static unsigned count(const char *haystack, const char *needle)
+{
+	unsigned n = 0;
+
+	for (; (haystack = strstr(haystack, needle)); haystack += strlen(needle))
+		n++;
+	return n;
+}
+
+/* In time of its own. */
+static void kinds(void)
+{
+	static struct throttle t = { .burst = 3, .due_ns = UINT64_MAX };
+	static const char key[2 * THROTTLE_KINDS];
+	const uint64_t s = 1000000000;
+	const struct throttle_kind *due;
+	struct throttle_kind *k;
+	unsigned held = 0, i, kept = 0;
+
+	for (i = 0; i < 3; i++)
+		if (throttle_hold(&t, &key[0], s) == NULL)
+			kept++;
+	is_int(kept, 3, "so many pass");
+	k = throttle_hold(&t, &key[0], 2 * s);
+	ok(k && throttle_hold(&t, &key[0], 3 * s) == k, "the further ones are held back");
+	ok(throttle_hold(&t, &key[1], 3 * s) == NULL, "another kind is another matter");
+	is_int(t.due_ns, 11 * s, "they are told when the period is over");
+	ok(throttle_due(&t, 11 * s - 1, &held) == NULL, "not before");
+	due = throttle_due(&t, 11 * s, &held);
+	ok(due == k && held == 2, "with their number");
+	ok(throttle_due(&t, 11 * s, &held) == NULL && t.due_ns == UINT64_MAX, "once");
+	ok(throttle_hold(&t, &key[0], 12 * s) == NULL, "then the next period");
+	for (i = 0; i < 2; i++)
+		throttle_hold(&t, &key[0], 12 * s);
+	ok(throttle_hold(&t, &key[0], 20 * s) != NULL && throttle_hold(&t, &key[1], 22 * s) == NULL, "each kind has its own");
+	for (i = 2; i < 2 * THROTTLE_KINDS; i++)
+		throttle_hold(&t, &key[i], 22 * s);
+	for (i = kept = 0; i < 10; i++)
+		if (throttle_hold(&t, &key[2 * THROTTLE_KINDS - 1], 22 * s))
+			kept++;
+	is_int(kept, 0, "more kinds than it can know are not held back");
+	due = throttle_due(&t, 40 * s, &held);
+	ok(due == k && held == 1, "and what was held back is not forgotten over it");
+	for (i = kept = 0; i < 10; i++)
+		if (throttle_hold(&t, &key[2 * THROTTLE_KINDS - 1], 50 * s))
+			kept++;
+	is_int(kept, 7, "there is room again when others have been quiet");
+}
+
+static void again_and_again(void)
+{
+	uint64_t due;
+	int i;
+
+	ok(log_open(path) == 0, "a file");
+	log_burst(5);
+	for (i = 0; i < 50; i++)
+		log_warn("server s%d is down", i);
+	log_info("something else");
+	slurp(path);
+	is_int(count(text, "is down"), 5, "the first ones of many alike are told");
+	is_int(count(text, "something else"), 1, "others go on");
+	due = log_due_ns();
+	ok(due != UINT64_MAX, "there is more to tell");
+	log_tick(due - 1);
+	is_int(count(slurp(path), "is down"), 5, "in its time");
+	log_tick(due);
+	ok(strstr(slurp(path), "warning: server s49 is down (this is the last of 45 such lines in 10 s that were left out)\n") != NULL,
+	   "with the last one and their number");
+	ok(log_due_ns() == UINT64_MAX, "that is all");
+	for (i = 0; i < 20; i++)
+		log_warn("again %d", i);
+	ok(log_due_ns() != UINT64_MAX, "held back");
+	log_name("worker 3");
+	ok(log_due_ns() == UINT64_MAX, "a child does not tell what its parent has held back");
+	log_set_level(LOG_LEVEL_DEBUG);
+	for (i = 0; i < 20; i++)
+		log_debug("detail %d", i);
+	is_int(count(slurp(path), "detail"), 20, "who asks for details gets them all");
+	log_set_level(LOG_LEVEL_INFO);
+	ok(truncate(path, 0) == 0, "emptied");
+}
+
 int main(void)
 {
 	int fd = mkstemp(path);
@@ -168,6 +252,9 @@ int main(void)
 		return 1;
 	close(fd);
 	signal(SIGPIPE, SIG_IGN);
+	kinds();
+	again_and_again();
+	log_burst(0);
 	to_file();
 	to_pipe();
 	to_journal();
