@@ -38,6 +38,7 @@
 #define PEAK_SHARE	0.25f	/* one surprise is not what to expect each time */
 #define AGE_SHARE	0.25f
 #define AGE_MOST	0.3f
+#define ALIKE		0.01f	/* costs this near to each other are the same: servers that came up a moment apart are no better */
 #define RATE_FLOOR	0.01f	/* error rates below this are none */
 #define USUAL_US	1000.0f	/* while nothing at all is known */
 
@@ -151,15 +152,16 @@ static int pick(const struct balance_view *v)
 		if (errors > 0)
 			mine *= blame(&c[i].k.learned, errors, ends);
 		c[i].cost = mine;
-		if (best >= 0 && mine > least)
+		if (best >= 0 && mine > least * (1 + ALIKE))
 			continue;
-		if (best < 0 || mine < least)
+		if (best < 0 || mine < least * (1 - ALIKE))
 			weights = 0;
+		if (best < 0 || mine < least)
+			least = mine;
 		weights += c[i].k.weight;
 		/* among equals each stays with the chance that its weight gives it */
 		if (weights == c[i].k.weight || balance_below(v->rng, weights) < c[i].k.weight)
 			best = (int)c[i].i;
-		least = mine;
 	}
 	for (unsigned i = 0; v->told && i < n; i++)
 		balance_tell(v->told, c[i].i, c[i].cost, &c[i].k);

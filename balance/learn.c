@@ -178,8 +178,7 @@ void learn_gone(struct shm_learn *l, uint64_t since_ns, uint64_t now_ns, uint64_
 
 	if (is_peak(&n, waited))
 		waited = surprise(l, &n, now_ns, waited_ns);
-	if (n.latency.b > 0)
-		n.latency.a += waited;
+	n.latency.a += waited;
 	write_back(l, now_ns, &n);
 }
 

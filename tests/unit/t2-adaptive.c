@@ -127,6 +127,11 @@ static void errors(void)
 	learn_gone(&l, 0, t, 3000 * MS);
 	s = sum_of(&l, t);
 	ok(near(s.peak_us, 3e6f, 0.01f) && s.errors <= 0, "a client that gave up after 3 s is a lesson, not an error");
+
+	memset((void *)&l, 0, sizeof l);
+	learn_gone(&l, 0, t, 300 * MS);
+	s = sum_of(&l, t);
+	ok(s.sum_us >= 290000 && s.answers <= 0, "so it is where nothing else is known: without an answer in 300 ms");
 }
 
 /* ---- choices ---- */
@@ -168,8 +173,15 @@ static void choices(void)
 {
 	fresh(4);
 	ok(share(4, 0) > 180 && share(4, 3) > 180, "equals: by lot (%u, %u)", share(4, 0), share(4, 3));
+	for (unsigned i = 0; i < 4; i++)
+		server[i].ramp = 0.5f - 0.0001f * (float)i;
+	ok(share(4, 0) > 180 && share(4, 3) > 180, "started a millisecond apart: alike all the same (%u, %u)", share(4, 0), share(4, 3));
+	fresh(4);
 	server[2].weight = 3;
 	ok(share(4, 2) == 1000, "idle: the one of weight 3 stands for three places, so its first is cheapest");
+	fresh(4);
+	server[3].learned = (struct learned){ .sum_us = 300000 };
+	is_int(share(4, 3), 0, "one that nobody has had an answer from, after waiting for 300 ms: not before the others");
 	fresh(4);
 	server[1].inflight = 1;
 	is_int(share(4, 1), 0, "fewest in flight");
