@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "health/limiter.h"
 #include "health/outlier.h"
 #include "health/record.h"
 #include "health/round.h"
@@ -91,6 +92,8 @@ _Noreturn void health_main(const struct health_start *s)
 	round_start(&rounds);
 	if (outlier_start(&loop, s->conf, s->table) < 0)
 		log_fatal("no memory for the servers' figures");
+	if (limiter_start(&loop, s->conf, s->table) < 0)
+		log_fatal("no memory for the servers' limits");
 	if (record_start(&loop, s->table) < 0)
 		log_fatal("no memory for the history");
 	for (;;)

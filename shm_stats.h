@@ -266,12 +266,12 @@ struct shm_server {
 	_Atomic uint32_t used;		/* generation that uses this row; 0: free; release */
 	_Atomic uint32_t weight;	/* 0..256; 0: nothing new */
 	_Atomic uint32_t admin;		/* enum shm_admin */
-	_Atomic uint32_t maxconn;	/* 0: no limit */
+	_Atomic uint32_t maxconn;	/* 0: no limit; at most so many, if it is learned */
 	_Atomic uint32_t backup;	/* 1: only when no other server is up */
 	_Atomic uint32_t weight_conf;	/* what the configuration says; what counts is `weight` */
 	_Atomic uint32_t weight_set;	/* 1: `weight` was set by hand, and outlives reloads */
 	_Atomic uint32_t probe_wanted;	/* raised when somebody wants a probe now; health is woken then */
-	uint32_t pad0;
+	_Atomic uint32_t maxconn_least;	/* above 0: shm_health.limit counts, from this to maxconn */
 	_Atomic uint64_t added_ns;	/* CLOCK_MONOTONIC when the server came to this row */
 	_Atomic uint64_t admin_ns;	/* CLOCK_MONOTONIC of the last change of `admin`; 0: never */
 };
@@ -287,7 +287,8 @@ struct shm_health {
 	_Atomic uint64_t base;		/* dispatched total (all columns) that `entries` already contains */
 	_Atomic uint64_t join;		/* added to the dispatched total by round-robin: a server that
 					 * comes back joins at its peers' level instead of far behind */
-	_Atomic uint64_t since_ns;	/* CLOCK_MONOTONIC of the last change of verdict */
+	_Atomic uint32_t limit;		/* requests at a time, as learned; 0: not yet */
+	uint32_t pad0;
 	_Atomic uint64_t up_since_ns;	/* of the last change to up, or return from being ejected; 0: never */
 	_Atomic uint64_t ejected_until_ns;	/* 0: it is not. As long as it is not 0, the server gets nothing new */
 
@@ -308,6 +309,7 @@ struct shm_health {
 	alignas(SHM_LINE) _Atomic uint32_t addr_seq;
 	_Atomic uint32_t addr_size;
 	_Atomic uint64_t addr[SHM_ADDR_MAX / 8];
+	_Atomic uint64_t since_ns;	/* CLOCK_MONOTONIC of the last change of verdict */
 };
 
 /*

@@ -13,6 +13,7 @@ const struct balance_algorithm *const balance_all[] = {
 	&balance_random,
 	&balance_hash,
 	&balance_adaptive,
+	&balance_first,
 	NULL,
 };
 

@@ -87,6 +87,7 @@ extern const struct balance_algorithm balance_round_robin;
 extern const struct balance_algorithm balance_random;
 extern const struct balance_algorithm balance_hash;
 extern const struct balance_algorithm balance_adaptive;
+extern const struct balance_algorithm balance_first;
 
 /* By name; NULL: no such algorithm. */
 const struct balance_algorithm *balance_find(const char *name);

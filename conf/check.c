@@ -11,8 +11,27 @@
 #include "conf/parse_sni.h"
 #include "conf/parse_route.h"
 
+/* balance first: who has no limit is never full, and nobody behind it would get anything. */
+static void check_first(struct parse *p, const struct conf_pool *pool)
+{
+	const struct conf_server *endless = NULL;
+
+	for (unsigned i = 0; i < pool->nservers; i++) {
+		if (pool->server[i].backup)
+			continue;
+		if (endless) {
+			diag_at(&p->diag, p->said[WORDS_POOL_BALANCE], 1, "server \"%s\" has no maxconn, so that nothing comes to those "
+			    "behind it; expected one with each server but the last", endless->name);
+			return;
+		}
+		endless = pool->server[i].maxconn == 0 ? &pool->server[i] : NULL;
+	}
+}
+
 void check_pool(struct parse *p, struct conf_pool *pool)
 {
+	if (strcmp(pool->balance, words_balance[WORDS_FIRST]) == 0)
+		check_first(p, pool);
 	/* Servers that report their load are chosen by it. */
 	if (!p->said[WORDS_POOL_BALANCE] && pool->check.kind == CONF_CHECK_SEED)
 		pool->balance = words_balance[WORDS_LEAST_REQUESTS];

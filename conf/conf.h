@@ -55,6 +55,7 @@ struct conf_server {
 	socklen_t addr_size;		/* 0: a name, to be resolved by health */
 	uint32_t weight;		/* 1..256; 1 */
 	uint32_t maxconn;		/* requests at a time, from all workers together; 0: no limit */
+	uint32_t maxconn_least;		/* above 0: the limit is learned, from this to maxconn */
 	bool backup;
 	uint32_t row;			/* in the table; set by the supervisor before it forks */
 };
@@ -97,6 +98,8 @@ struct conf_pool {
 	uint64_t hedge_ns;		/* a request that has waited so long gets a second copy; CONF_HEDGE_LEARNED; 0: off */
 	unsigned queue;			/* requests that may wait while all servers are at maxconn; 1000 */
 	uint64_t queue_timeout_ns;	/* and how long; 5 s */
+	uint64_t queue_target_ns;	/* when all have waited longer for queue_interval_ns, who has is sent away; 0: off */
+	uint64_t queue_interval_ns;	/* 100 ms */
 	bool eject;			/* take out servers that requests find wanting; false */
 	enum conf_proxy send_proxy;	/* off, V1, V2: the header that connections to servers begin with; off */
 	uint64_t connect_timeout_ns;	/* 5 s with the command line, 3 s in a file */

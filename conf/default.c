@@ -57,6 +57,7 @@ void default_pool(struct conf_pool *p)
 	p->retry_budget = 20;
 	p->queue = 1000;
 	p->queue_timeout_ns = 5 * CONF_SECOND;
+	p->queue_interval_ns = 100 * CONF_MS;
 	p->connect_timeout_ns = 3 * CONF_SECOND;
 	p->answer_timeout_ns = 60 * CONF_SECOND;
 	p->stall_timeout_ns = 60 * CONF_SECOND;

@@ -40,6 +40,7 @@ static void print_value(FILE *out, const struct words_entry *e, const void *obje
 	switch (e->type) {
 	case WORDS_UINT:
 	case WORDS_PERCENT:
+	case WORDS_LIMIT:
 		v = *(const unsigned *)field;
 		break;
 	case WORDS_UINT64:
@@ -68,6 +69,8 @@ static void print_value(FILE *out, const struct words_entry *e, const void *obje
 	case WORDS_OWN:
 		return;
 	}
+	if (e->type == WORDS_LIMIT && ((const uint32_t *)field)[1])
+		fprintf(out, "%" PRIu32 "..", ((const uint32_t *)field)[1]);
 	if (e->special && v == e->special_value)
 		fputs(e->special, out);
 	else if (e->type == WORDS_TIME)

@@ -13,6 +13,7 @@
 #define HOUR	(3600 * CONF_SECOND)
 #define DAY	(24 * HOUR)
 #define KIB	UINT64_C(1024)
+#define WORDS_LEARNED "1..1000"	/* the range of a limit that is learned, where none is said */
 
 /* One field of a struct. */
 #define AT(s, field) offsetof(struct s, field)
@@ -27,6 +28,7 @@ const char *const words_balance[] = {
 	[WORDS_RANDOM] = "random",
 	[WORDS_HASH] = "hash",
 	[WORDS_ADAPTIVE] = "adaptive",
+	[WORDS_FIRST] = "first",
 	NULL
 };
 const char *const words_hashes[] = {
@@ -108,6 +110,8 @@ const struct words_entry words_pool[] = {
 	{ "retry-budget", WORDS_PERCENT, AT(conf_pool, retry_budget), 0, 1000, "unlimited", UINT32_MAX, NULL, NULL },
 	UINT("queue", conf_pool, queue, 0, 1000000),
 	TIME("queue-timeout", conf_pool, queue_timeout_ns, CONF_MS, HOUR),
+	{ "queue-target", WORDS_TIME, AT(conf_pool, queue_target_ns), CONF_MS, HOUR, "off", 0, NULL, NULL },
+	TIME("queue-interval", conf_pool, queue_interval_ns, CONF_MS, HOUR),
 	ONE_OF("eject", WORDS_BOOL, conf_pool, eject, words_off_on),
 	ONE_OF("send-proxy", WORDS_ENUM, conf_pool, send_proxy, words_send_proxy),
 	TIME("connect-timeout", conf_pool, connect_timeout_ns, CONF_MS, DAY),
@@ -169,7 +173,7 @@ const struct words_entry words_check[] = {
 
 const struct words_entry words_server[] = {
 	UINT("weight", conf_server, weight, 1, 256),
-	{ "maxconn", WORDS_UINT, AT(conf_server, maxconn), 1, 1000000, "unlimited", 0, NULL, NULL },
+	{ "maxconn", WORDS_LIMIT, AT(conf_server, maxconn), 1, 1000000, "unlimited", 0, NULL, NULL },
 	{ "backup", WORDS_FLAG, AT(conf_server, backup), 0, 0, NULL, 0, NULL, NULL },
 	END
 };
@@ -276,6 +280,10 @@ const char *words_expected(char buf[static WORDS_TEXT_MAX], const struct words_e
 		snprintf(buf, WORDS_TEXT_MAX, "a word of letters, digits and some signs%s%s",
 		    e->special ? ", or " : "", e->special ? e->special : "");
 		break;
+	case WORDS_LIMIT:
+		snprintf(buf, WORDS_TEXT_MAX, "a number from %llu to %llu, two of them as LEAST..MOST, learned%s%s",
+		    (unsigned long long)e->min, (unsigned long long)e->max, or, special);
+		break;
 	case WORDS_NAME:
 		snprintf(buf, WORDS_TEXT_MAX, "the name of a %s", e->name);
 		break;
@@ -315,6 +323,35 @@ static int words_number(const struct words_entry *e, const char *text, uint64_t 
 	return -1;
 }
 
+/* NUMBER | unlimited | LEAST..MOST | learned, which is WORDS_LEARNED */
+static int words_limit(const struct words_entry *e, uint32_t limit[static 2], const char *text, const char **why)
+{
+	const char *range = strcmp(text, "learned") == 0 ? WORDS_LEARNED : text, *dots = strstr(range, "..");
+	char least[24];
+	uint64_t from = 0, to;
+
+	if (dots) {
+		if ((size_t)(dots - range) >= sizeof(least)) {
+			*why = "is not a number";
+			return -1;
+		}
+		memcpy(least, range, (size_t)(dots - range));
+		least[dots - range] = '\0';
+		if (words_number(e, least, &from, why) < 0)
+			return -1;
+		range = dots + 2;
+	}
+	if (words_number(e, range, &to, why) < 0)
+		return -1;
+	if (dots && (to < from || from == 0)) {	/* "unlimited" is 0 */
+		*why = "is no range";
+		return -1;
+	}
+	limit[0] = (uint32_t)to;
+	limit[1] = (uint32_t)from;
+	return 0;
+}
+
 static int words_string(char **field, const char *text)
 {
 	char *copy = strdup(text);
@@ -341,6 +378,8 @@ int words_set(const struct words_entry *e, void *object, const char *text, const
 			return -1;
 		*(unsigned *)field = (unsigned)v;
 		return 0;
+	case WORDS_LIMIT:
+		return words_limit(e, field, text, why);
 	case WORDS_UINT64:
 	case WORDS_TIME:
 	case WORDS_SIZE64:

@@ -22,6 +22,7 @@ enum words_type {
 	WORDS_FLAG,	/* bool, true when the word is there; takes no value */
 	WORDS_TOKEN,	/* char *: RFC 9110 5.6.2 */
 	WORDS_NAME,	/* char *: of a user or group */
+	WORDS_LIMIT,	/* two uint32_t: at most so many; if learned, from so many on, else 0 */
 	WORDS_PATH,	/* char *: absolute */
 	WORDS_LOG,	/* char *: stderr, syslog or absolute path */
 };
@@ -58,7 +59,7 @@ extern const struct words_entry words_sticky[];	/* options behind `sticky cookie
 
 /* Valid names of the balancing algorithms, by enum words_algorithm; a test compares them with balance/. */
 enum words_algorithm { WORDS_LEAST_CONNECTIONS, WORDS_LEAST_REQUESTS, WORDS_ROUND_ROBIN, WORDS_RANDOM, WORDS_HASH,
-	WORDS_ADAPTIVE };
+	WORDS_ADAPTIVE, WORDS_FIRST };
 extern const char *const words_balance[];
 extern const char *const words_hashes[];	/* by enum conf_hash */
 extern const char *const words_retry_on[];	/* by bit of enum conf_retry */

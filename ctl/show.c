@@ -304,7 +304,7 @@ static void show_servers(FILE *out, const struct view *v, const char *pattern)
 		if (s->weight_set)
 			fprintf(out, ", set by hand (configured: %u)", s->weight_conf);
 		if (s->maxconn)
-			fprintf(out, "; at most %u in flight", s->maxconn);
+			fprintf(out, "; at most %u in flight%s", s->limit, s->maxconn_least ? ", as learned" : "");
 		fprintf(out, "\n  in flight     %" PRIu64 "\n", s->inflight);
 		fprintf(out, "  requests      %" PRIu64, view_requests(l));
 		if (s->compared)

@@ -261,6 +261,8 @@ static int view_take_servers(struct view *v, const struct table *t, bool load)
 		s->weight_set = view_get32(&from->weight_set);
 		s->admin = view_get32(&from->admin);
 		s->maxconn = view_get32(&from->maxconn);
+		s->maxconn_least = view_get32(&from->maxconn_least);
+		s->limit = s->maxconn_least ? view_get32(&t->health[row].limit) : s->maxconn;
 		s->backup = view_get32(&from->backup);
 		s->added_ns = view_get(&from->added_ns);
 		s->admin_ns = view_get(&from->admin_ns);

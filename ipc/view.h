@@ -29,7 +29,7 @@ struct view_server {
 	char name[VIEW_NAME_MAX];
 	uint32_t row, pool;		/* pool: index in view.pool */
 	bool leaving;			/* only an older generation has it: no new requests come */
-	uint32_t weight, weight_conf, weight_set, admin, maxconn, backup;
+	uint32_t weight, weight_conf, weight_set, admin, maxconn, maxconn_least, limit, backup;	/* limit: what holds now; 0: none */
 	uint64_t added_ns, admin_ns;
 	uint32_t verdict, outcome, status, in_a_row, down_outcome;
 	uint32_t eject_reason;		/* enum shm_eject; 0: it is not taken out now */

@@ -88,6 +88,7 @@ static void view_json_server(struct json *j, const struct view *v, const struct 
 	json_uint(j, "weight_configured", s->weight_conf);
 	json_bool(j, "weight_by_hand", s->weight_set != 0);
 	json_uint(j, "maxconn", s->maxconn);
+	json_uint(j, "in_flight_limit", s->limit);
 	json_uint(j, "in_flight", s->inflight);
 	json_uint(j, "requests", view_requests(l));
 	if (s->compared)

@@ -122,6 +122,7 @@ static void rows_tell(struct shm_server *row, const struct conf_server *v)
 	if (!rows_load(&row->weight_set))	/* what an operator said by hand stands over the file */
 		atomic_store_explicit(&row->weight, v->weight, memory_order_relaxed);
 	atomic_store_explicit(&row->maxconn, v->maxconn, memory_order_relaxed);
+	atomic_store_explicit(&row->maxconn_least, v->maxconn_least, memory_order_relaxed);
 	atomic_store_explicit(&row->backup, v->backup, memory_order_relaxed);
 }
 

@@ -44,7 +44,7 @@ bad '4:25: the check'\''s timeout is not below its interval; expected less than 
 bad '1:6: the block is not closed; expected "}" before the end of the file' $'pool app {\n\tserver a 127.0.0.1:8080\n'
 bad '2:11: bad address "10.0.0.1": the port is missing; expected PORT, HOST:PORT, [IPV6]:PORT or unix:/PATH' \
 	$'pool app {\n\tserver a 10.0.0.1\n}\n'"$listen"
-bad '3:10: "best" is not known; expected least-connections, least-requests, round-robin, random, hash or adaptive' \
+bad '3:10: "best" is not known; expected least-connections, least-requests, round-robin, random, hash, adaptive or first' \
 	$'pool app {\n\tserver a 1\n\tbalance best\n}\n'"$listen"
 bad '1:1: "server" stands outside of blocks; expected it in a pool' "server a 1"$'\n'"$pool$listen"
 

@@ -271,21 +271,37 @@ bool attempt_instead(struct exchange *x, enum exchange_result *r)
 	return true;
 }
 
-bool exchange_turn(struct exchange *x)
+/* Out of the line, and on. */
+static void called(struct exchange *x, struct server *sv)
 {
 	struct session *s = x->s;
+
+	x->server = sv;
+	x->turn = true;
+	queue_leave(x->pool, x);
+	timer_cancel(&worker.loop.wheel, &s->timer);
+	session_run(s);
+}
+
+void exchange_shed(struct exchange *x)
+{
+	x->queue_status = 503;
+	called(x, NULL);
+}
+
+bool exchange_turn(struct exchange *x)
+{
+	uint64_t wait_ns;
 	bool full;
 	struct server *sv = choose(x, &full);
 
 	/* Where only servers have room that have failed it already, it must not hold up all behind it. */
 	if (sv == NULL && full && (x->tried.n == 0 || !choose_room(x->pool)))
 		return false;
-	x->server = sv;
-	x->turn = true;
-	table_add(&x->pool->line->wait_ns, loop_clock_ns() - x->queued.since_ns);
-	queue_leave(x->pool, x);
-	timer_cancel(&worker.loop.wheel, &s->timer);
-	session_run(s);
+	wait_ns = loop_clock_ns() - x->queued.since_ns;
+	table_add(&x->pool->line->wait_ns, wait_ns);
+	queue_waited(x->pool, wait_ns);
+	called(x, sv);
 	return true;
 }
 

@@ -186,11 +186,6 @@ static void round_due(struct pool *p, bool summed)
 		log_warn("the health process cannot be woken: %s; it looks with its next probe", strerror(errno));
 }
 
-static uint32_t maxconn(const struct server *s)
-{
-	return atomic_load_explicit(&s->row->maxconn, memory_order_relaxed);
-}
-
 bool choose_was_tried(const struct tried *tried, unsigned i)
 {
 	for (unsigned k = 0; k < tried->n; k++)
@@ -205,7 +200,7 @@ static unsigned take_out_full(const struct pool *p)
 	unsigned full = 0;
 
 	for (unsigned i = 0; i < p->conf->nservers; i++) {
-		uint32_t most = maxconn(&p->server[i]);
+		uint32_t most = queue_limit(&p->server[i]);
 		if (col.usable[i] && most && col.inflight[i] >= most) {
 			col.usable[i] = 0;
 			full++;
@@ -366,7 +361,7 @@ bool choose_room(struct pool *p)
 	if (candidates(p, &none, &how) == 0)
 		return false;
 	for (unsigned i = 0; i < p->conf->nservers; i++) {
-		uint32_t most = maxconn(&p->server[i]);
+		uint32_t most = queue_limit(&p->server[i]);
 		if (col.usable[i] && (most == 0 || table_sum_inflight(worker.table, p->server[i].conf->row) < most))
 			return true;
 	}

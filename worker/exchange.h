@@ -121,6 +121,8 @@ enum exchange_result exchange_refuse(struct exchange *x, unsigned status);
 void exchange_leave(struct exchange *x, bool reached, bool keep);
 /* From the queue: tries to go on. False: no server has room; else it has left the line, and may be gone. */
 bool exchange_turn(struct exchange *x);
+/* From the queue: it is sent away from the line. It may be gone afterwards. */
+void exchange_shed(struct exchange *x);
 
 /* Tells the server whose connection this new one is (send-proxy). False with errno. */
 bool exchange_introduce(const struct exchange *x, const struct upstream *u);

@@ -35,6 +35,14 @@
  * has not moved for PATIENCE_NS (a stopped or a hanging process) is passed over. Ticks also catch what no event
  * tells: a maxconn that was raised, a server that has come back, a worker that died with a wake-up in
  * its hand. There are ticks only while somebody waits.
+ *
+ * OVERLOAD. Where more comes than the servers can do, a line grows to its limits, all wait for as long as these allow,
+ * and what is answered at last may have been given up by its client. So with queue-target, when nobody has had
+ * his turn after less than that for a queue-interval, and the line was not empty either, it is a standing
+ * line, and those who have waited for longer than the target are sent away with 503, oldest first, at each tick. What is
+ * left waits for about the target, however much comes. It ends when somebody has his turn after half of
+ * the target. (The idea is CoDel's: Nichols and Jacobson 2012. Times tell a burst, which is let through, from a line that
+ * stands. Each worker judges by its own part of the line; in order, all parts are as long in time.)
  */
 #include "worker/queue.h"
 
@@ -48,6 +56,7 @@
 
 #define TICK_NS		(20 * CONF_MS)
 #define PATIENCE_NS	(200 * CONF_MS)
+#define SHED_TURN	256	/* sent away in one turn; the rest have theirs at the next tick */
 #define TICKET_SHIFT	4	/* 16 ns: 64 bits less 8 of the slot hold 36 years of these */
 
 static struct loop_fd wake;	/* our own eventfd */
@@ -94,7 +103,7 @@ static void wake_first(struct pool *p, bool but_us)
 
 bool queue_claim(struct server *s)
 {
-	uint32_t most = atomic_load_explicit(&s->row->maxconn, memory_order_relaxed);
+	uint32_t most = queue_limit(s);
 	uint64_t sum = 0;
 
 	table_add32(s->inflight, 1);
@@ -117,7 +126,7 @@ void queue_release(struct server *s)
 {
 	/* release: what was done at the server comes before. */
 	atomic_store_explicit(s->inflight, atomic_load_explicit(s->inflight, memory_order_relaxed) - 1, memory_order_release);
-	if (atomic_load_explicit(&s->row->maxconn, memory_order_relaxed) == 0)
+	if (queue_limit(s) == 0)
 		return;
 	atomic_thread_fence(memory_order_seq_cst);
 	wake_first(s->pool, false);
@@ -129,6 +138,35 @@ bool queue_busy(const struct pool *p)
 
 	return p->waiting || (p->limited && first(p, true, &who) != 0);
 }
+
+/* ---- overload ---- */
+
+void queue_waited(struct pool *p, uint64_t wait_ns)
+{
+	uint64_t target = p->conf->queue_target_ns;
+
+	if (target && wait_ns < (p->shedding ? target / 2 : target)) {
+		p->low_ns = loop_clock_ns();
+		p->shedding = false;
+	}
+}
+
+/* Sends away who has waited for too long, if the line is a standing one. */
+static void shed(struct pool *p)
+{
+	uint64_t target = p->conf->queue_target_ns, now = loop_clock_ns();
+
+	if (target == 0 || p->waiting == NULL)
+		return;
+	if (now - p->low_ns >= p->conf->queue_interval_ns)
+		p->shedding = true;
+	for (int i = 0; i < SHED_TURN && p->shedding && p->waiting && now - p->waiting->queued.since_ns > target; i++) {
+		table_add(&p->line->shed, 1);
+		exchange_shed(p->waiting);
+	}
+}
+
+/* ---- the line ---- */
 
 /* Says who is first here now; the fence goes with it. */
 static void publish(struct pool *p)
@@ -164,8 +202,11 @@ int queue_join(struct pool *p, struct exchange *x)
 	*p->waiting_end = x;
 	p->waiting_end = &x->queued.next;
 	waiting++;
-	if (x == p->waiting)
+	if (x == p->waiting) {
+		p->low_ns = now;
+		p->shedding = false;
 		publish(p);
+	}
 	/* Room may have come between the look that found none and the ticket: look again. */
 	p->queue_due = due = true;
 	if (!timer_armed(&tick))
@@ -239,6 +280,8 @@ static void run(bool ticked)
 		struct pool *p = &worker.pool[i];
 		if (p->queue_due || (ticked && p->waiting))
 			run_pool(p, ticked);
+		if (ticked)
+			shed(p);
 	}
 }
 

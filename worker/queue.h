@@ -19,6 +19,17 @@ struct queued {
 /* Start-up only. */
 void queue_init(void);
 
+/* How many requests the server gets at a time; 0: any number. */
+static inline uint32_t queue_limit(const struct server *s)
+{
+	uint32_t most = atomic_load_explicit(&s->row->maxconn, memory_order_relaxed), learned;
+
+	if (most == 0 || atomic_load_explicit(&s->row->maxconn_least, memory_order_relaxed) == 0)
+		return most;
+	learned = atomic_load_explicit(&s->health->limit, memory_order_relaxed);
+	return learned && learned < most ? learned : most;
+}
+
 /* One more request at the server, counted in our column. False: it is at its maxconn, nothing is changed. */
 bool queue_claim(struct server *s);
 /* One less. Whoever is first in the line is told. */
@@ -30,6 +41,9 @@ bool queue_busy(const struct pool *p);
 int queue_join(struct pool *p, struct exchange *x);
 /* It waits no more: it has gone on, or was given up. Nothing happens when it did not wait. */
 void queue_leave(struct pool *p, struct exchange *x);
+
+/* The first of the line has its turn after `wait_ns`: tells how long the line is in time. */
+void queue_waited(struct pool *p, uint64_t wait_ns);
 
 /* Lets those go on whose turn it is; the worker's loop calls it in each turn. True: there is more to do at once. */
 bool queue_run(void);

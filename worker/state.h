@@ -60,6 +60,8 @@ struct pool {
 	struct shm_queue *line;		/* our cell of the table */
 	struct exchange *waiting, **waiting_end;
 	uint64_t stuck, stuck_ns;	/* another worker's ticket that did not move when there was room, since then */
+	uint64_t low_ns;		/* when the line was empty last, or somebody had to wait for less than queue-target */
+	bool shedding;			/* that was longer ago than queue-interval */
 	bool queue_due;
 };
 

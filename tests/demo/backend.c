@@ -49,6 +49,8 @@
 
 static const char *tcp_mode, *unix_path;
 static uint64_t default_delay;
+static uint64_t *slot_free_ns;		/* --slots: when each place is free again */
+static unsigned slots;
 static bool silent, reset_all, once;
 static FILE *request_log;
 static int ep, listener[2] = { -1, -1 }, signals;
@@ -141,6 +143,18 @@ static void log_request(const struct conn *c)
 		    (unsigned long long)c->sum.size, cksum_end(&c->sum), c->fd);
 }
 
+/* --slots: so many are worked on at a time, the others wait in line; each takes `took_ns` when it is its turn. */
+static uint64_t slot_done(uint64_t took_ns)
+{
+	unsigned first = 0;
+
+	for (unsigned i = 1; i < slots; i++)
+		if (slot_free_ns[i] < slot_free_ns[first])
+			first = i;
+	slot_free_ns[first] = (slot_free_ns[first] > now_ns ? slot_free_ns[first] : now_ns) + took_ns;
+	return slot_free_ns[first];
+}
+
 /* The request is known; its answer is due now, later, or never. */
 static void begin_answer(struct conn *c)
 {
@@ -160,7 +174,8 @@ static void begin_answer(struct conn *c)
 		delay_ms = strtoull(c->req.target + 7, NULL, 10);
 	if (probe ? strcmp(server.health, "silent") == 0 : silent || strncmp(c->req.target, "/silent", 7) == 0)
 		return;
-	wake_at(c, now_ns + delay_ms * UINT64_C(1000000) + (delay_ms > 0));
+	wake_at(c, c->counted && slots ? slot_done(delay_ms * UINT64_C(1000000)) :
+	    now_ns + delay_ms * UINT64_C(1000000) + (delay_ms > 0));
 }
 
 static void request_is_in(struct conn *c)
@@ -477,7 +492,7 @@ _Noreturn static void usage(void)
 	fputs("usage: backend [--port N] [--unix PATH] [--host ADDRESS] [--name NAME] [--entries N] [--errors N]\n"
 	    "  [--health ok|silent|refuse|empty|garbage|404|500|302|nonewline|slow:MS|drip|negative|letters|overflow|\n"
 	    "            extra|oneline|nobody|long|chunked|close|short] [--count-health]\n"
-	    "  [--silent] [--reset] [--once] [--delay MS] [--status N] [--die-after REQUESTS] [--log FILE]\n"
+	    "  [--silent] [--reset] [--once] [--delay MS] [--slots N] [--status N] [--die-after REQUESTS] [--log FILE]\n"
 	    "  [--tcp echo|digest|name|silent|reset|source:BYTES]\n", stderr);
 	exit(2);
 }
@@ -598,12 +613,15 @@ int main(int argc, char **argv)
 		else if (strcmp(o, "--errors") == 0) server.errors = strtoull(v, NULL, 10);
 		else if (strcmp(o, "--health") == 0) server.health = v;
 		else if (strcmp(o, "--delay") == 0) default_delay = strtoull(v, NULL, 10);
+		else if (strcmp(o, "--slots") == 0) slots = (unsigned)atoi(v);
 		else if (strcmp(o, "--status") == 0) server.status = strtoull(v, NULL, 10);
 		else if (strcmp(o, "--die-after") == 0) server.die_after = strtoull(v, NULL, 10);
 		else if (strcmp(o, "--tcp") == 0) tcp_mode = v;
 		else if (strcmp(o, "--log") == 0) { if ((request_log = fopen(v, "a")) == NULL) die(v); }
 		else usage();
 	}
+	if (slots && (slot_free_ns = calloc(slots, sizeof(*slot_free_ns))) == NULL)
+		die("slots");
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);

@@ -69,7 +69,7 @@ static bool same_pool(const struct conf_pool *a, const struct conf_pool *b)
 	    same_text(a->check.path, b->check.path) && a->check.interval_ns == b->check.interval_ns &&
 	    a->check.down_interval_ns == b->check.down_interval_ns && a->check.timeout_ns == b->check.timeout_ns &&
 	    a->check.requests == b->check.requests && a->check.rise == b->check.rise && a->check.fall == b->check.fall &&
-	    a->eject == b->eject && a->send_proxy == b->send_proxy && a->retries == b->retries && a->retry_on == b->retry_on && a->retry_budget == b->retry_budget && a->hedge_ns == b->hedge_ns && a->queue == b->queue &&
+	    a->eject == b->eject && a->send_proxy == b->send_proxy && a->retries == b->retries && a->retry_on == b->retry_on && a->retry_budget == b->retry_budget && a->hedge_ns == b->hedge_ns && a->queue_target_ns == b->queue_target_ns && a->queue_interval_ns == b->queue_interval_ns && a->queue == b->queue &&
 	    same_edits(&a->request, &b->request) && same_edits(&a->response, &b->response) &&
 	    a->queue_timeout_ns == b->queue_timeout_ns && a->hash == b->hash && same_text(a->hash_name, b->hash_name) &&
 	    same_text(a->sticky.cookie, b->sticky.cookie) && a->sticky.samesite == b->sticky.samesite &&
@@ -230,7 +230,8 @@ static void test_defaults(void)
 	ok(p->retries == UINT32_MAX && p->connect_timeout_ns == 3 * CONF_SECOND && p->answer_timeout_ns == 60 * CONF_SECOND &&
 	    p->stall_timeout_ns == 60 * CONF_SECOND && p->keepalive_ns == 30 * CONF_SECOND && p->keepalive_max == 128, "the pool");
 	ok(p->retry_on == (CONF_RETRY_CONNECT | CONF_RETRY_RESET) && p->retry_budget == 20 && p->queue == 1000 &&
-	    p->queue_timeout_ns == 5 * CONF_SECOND && !p->sticky.cookie && !p->hash_name && p->hedge_ns == 0, "its retries and its queue");
+	    p->queue_timeout_ns == 5 * CONF_SECOND && !p->sticky.cookie && !p->hash_name && p->hedge_ns == 0 && p->queue_target_ns == 0 &&
+	    p->queue_interval_ns == 100 * CONF_MS, "its retries and its queue");
 	ok(c->max_connections == UINT32_MAX && l->max_connections == UINT32_MAX && l->linger_timeout_ns == 2 * CONF_SECOND,
 	    "no limit of connections");
 	ok(p->server[0].weight == 1 && p->server[0].maxconn == 0 && !p->server[0].backup, "the server");
@@ -266,9 +267,9 @@ static const char everything[] =
     "forwarded-for off\nto b\nroute host *.Example.ORG to a\nroute host www.example.net to b\nroute path /static/ to a\n"
     "route path \"/a{b\" to b\n}\n"
     "pool a {\nbalance round-robin\ncheck http /x?y=z timeout 3s every 4s or 100 requests rise 2 fall 3 down-every 1s\n"
-    "eject on\nsend-proxy v2\nretries 0\nretry-on timeout 503\nretry-budget 0%\nhedge 25ms\nqueue 0\nqueue-timeout 1ms\nconnect-timeout 1s\nanswer-timeout 2s\nstall-timeout 3s\nkeepalive-timeout 4s\nkeepalive-max 0\n"
-    "server one 10.0.0.1:80 weight 256 backup\nserver \"two#2\" [::1]:80 backup\nserver three app.example.org:1\n"
-    "server 4 \"unix:/run/with blank\" weight 1\n}\n"
+    "eject on\nsend-proxy v2\nretries 0\nretry-on timeout 503\nretry-budget 0%\nhedge 25ms\nqueue-target 3ms\nqueue-interval 2s\nqueue 0\nqueue-timeout 1ms\nconnect-timeout 1s\nanswer-timeout 2s\nstall-timeout 3s\nkeepalive-timeout 4s\nkeepalive-max 0\n"
+    "server one 10.0.0.1:80 weight 256 backup\nserver \"two#2\" [::1]:80 backup\nserver three app.example.org:1 maxconn learned\n"
+    "server 4 \"unix:/run/with blank\" weight 1 maxconn 2..200\n}\n"
     "pool b {\nretries 1000\nretry-on none\nretry-budget unlimited\nhedge on\nbalance hash source\nserver one 1 maxconn 7\n}\n"
     "pool c {\nbalance hash header X-Key\nsticky cookie LB samesite none secure max-age 2h\nserver one 1\n}\n"
     "listen second {\nmode tcp\nbind 10.1.1.1:80\nbind 10.1.1.2:82\nto b\nmax-body unlimited\n"
@@ -306,7 +307,10 @@ static void test_everything(void)
 	    p->server[1].backup && p->server[1].addr.ss_family == AF_INET6 && p->server[2].addr_size == 0 &&
 	    strcmp(p->server[2].host, "app.example.org") == 0 && strcmp(p->server[3].path, "/run/with blank") == 0 &&
 	    !p->server[3].host, "its servers");
-	ok(p->retry_on == (CONF_RETRY_TIMEOUT | CONF_RETRY_503) && p->retry_budget == 0 && p->hedge_ns == 25 * CONF_MS && p->queue == 0 && p->queue_timeout_ns == CONF_MS,
+	ok(p->server[0].maxconn == 0 && p->server[0].maxconn_least == 0 && p->server[2].maxconn == 1000 && p->server[2].maxconn_least == 1 &&
+	    p->server[3].maxconn == 200 && p->server[3].maxconn_least == 2 && c->pool[1].server[0].maxconn_least == 0, "and their limits");
+	ok(p->retry_on == (CONF_RETRY_TIMEOUT | CONF_RETRY_503) && p->retry_budget == 0 && p->hedge_ns == 25 * CONF_MS && p->queue_target_ns == 3 * CONF_MS &&
+	    p->queue_interval_ns == 2 * CONF_SECOND && p->queue == 0 && p->queue_timeout_ns == CONF_MS,
 	    "its retries and its queue");
 	ok(c->pool[1].retries == 1000 && c->pool[1].retry_on == 0 && c->pool[1].retry_budget == UINT32_MAX && c->pool[1].hedge_ns == CONF_HEDGE_LEARNED &&
 	    strcmp(c->pool[1].balance, "hash") == 0 && c->pool[1].hash == CONF_HASH_SOURCE && c->pool[1].server[0].maxconn == 7, "the other pool");
@@ -406,11 +410,11 @@ static const struct bad bads[] = {
 	{ "pool p {\nserver a 1\nbalance least-conections\n}\n" LISTEN,
 	    "F:3:9: \"least-conections\" is not known; did you mean \"least-connections\"?\n" },
 	{ "pool p {\nserver a 1\nbalance best\n}\n" LISTEN, "F:3:9: \"best\" is not known; expected least-connections, least-requests, "
-	    "round-robin, random, hash or adaptive\n" },
+	    "round-robin, random, hash, adaptive or first\n" },
 	{ "pool p {\nserver a 1\nbalance\n}\n" LISTEN, "F:3:8: the line ends too early; expected least-connections, least-requests, "
-	    "round-robin, random, hash or adaptive\n" },
+	    "round-robin, random, hash, adaptive or first\n" },
 	{ "pool p {\nserver a 1\nbalance random 2\n}\n" LISTEN, "F:3:16: \"2\" is one word too many; expected least-connections, "
-	    "least-requests, round-robin, random, hash or adaptive\n" },
+	    "least-requests, round-robin, random, hash, adaptive or first\n" },
 	{ "pool p {\nserver a 1\nbalance hash\n}\n" LISTEN,
 	    "F:3:13: the line ends too early; expected balance hash source, path, header NAME or cookie NAME\n" },
 	{ "pool p {\nserver a 1\nbalance hash soruce\n}\n" LISTEN, "F:3:14: \"soruce\" is nothing to hash; did you mean \"source\"?\n" },
@@ -442,7 +446,7 @@ static const struct bad bads[] = {
 	{ "pool p {\nserver a 1\nqueue 1000001\n}\n" LISTEN, "F:3:7: \"1000001\" is out of range; expected a number from 0 to 1000000\n" },
 	{ "pool p {\nserver a 1\nqueue-timeout 0s\n}\n" LISTEN,
 	    "F:3:15: \"0s\" is out of range; expected a time from 1ms to 1h with its unit (ms, s, m or h)\n" },
-	{ "pool p {\nserver a 1 maxconn 0\n}\n" LISTEN, "F:2:20: \"0\" is out of range; expected a number from 1 to 1000000 or unlimited\n" },
+	{ "pool p {\nserver a 1 maxconn 0\n}\n" LISTEN, "F:2:20: \"0\" is out of range; expected a number from 1 to 1000000, two of them as LEAST..MOST, learned or unlimited\n" },
 	{ "pool p {\nserver a 1\nbalance hash path\n}\nlisten l {\nbind *:80\nmode tcp\nto p\n}\n", "F:8:4: pool \"p\" goes by what requests "
 	    "say, and this listener has mode tcp, which does not read requests; expected balance hash source, or mode http\n" },
 	{ "pool p {\nserver a 1\nsticky cookie LB\n}\nlisten l {\nbind *:80\nmode tcp\nto p\n}\n", "F:8:4: pool \"p\" has a sticky cookie, "
@@ -478,6 +482,18 @@ static const struct bad bads[] = {
 	{ "pool p {\nserver a 1\ncheck tcp every 5s or 5 requests or 6 requests\n}\n" LISTEN,
 	    "F:3:34: \"or\" is in the wrong place; expected or NUMBER requests, directly behind every TIME\n" },
 	{ "pool p {\nserver a 1\nretries 1001\n}\n" LISTEN, "F:3:9: \"1001\" is out of range; expected a number from 0 to 1000 or all\n" },
+	{ "pool p {\nserver a 1 maxconn 0\n}\n" LISTEN,
+	    "F:2:20: \"0\" is out of range; expected a number from 1 to 1000000, two of them as LEAST..MOST, learned or unlimited\n" },
+	{ "pool p {\nserver a 1 maxconn 9..3\n}\n" LISTEN,
+	    "F:2:20: \"9..3\" is no range; expected a number from 1 to 1000000, two of them as LEAST..MOST, learned or unlimited\n" },
+	{ "pool p {\nserver a 1 maxconn 2..unlimited\n}\n" LISTEN,
+	    "F:2:20: \"2..unlimited\" is no range; expected a number from 1 to 1000000, two of them as LEAST..MOST, learned or unlimited\n" },
+	{ "pool p {\nserver a 1 maxconn unlimited..2\n}\n" LISTEN,
+	    "F:2:20: \"unlimited..2\" is no range; expected a number from 1 to 1000000, two of them as LEAST..MOST, learned or unlimited\n" },
+	{ "pool p {\nserver a 1 maxconn 2...3\n}\n" LISTEN,
+	    "F:2:20: \"2...3\" is not a number; expected a number from 1 to 1000000, two of them as LEAST..MOST, learned or unlimited\n" },
+	{ "pool p {\nserver a 1 maxconn 2\nserver b 2\nserver c 3\nbalance first\n}\n" LISTEN,
+	    "F:5:1: server \"b\" has no maxconn, so that nothing comes to those behind it; expected one with each server but the last\n" },
 	{ "pool p {\nserver a 1\nhedge 0ms\n}\n" LISTEN,
 	    "F:3:7: \"0ms\" is out of range; expected off, on or a time from 1ms to 1h with its unit (ms, s, m or h)\n" },
 	{ "pool p {\nserver a 1\nhedge p95\n}\n" LISTEN,

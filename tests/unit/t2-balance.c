@@ -68,7 +68,7 @@ static void names(void)
 
 	for (const struct balance_algorithm *const *a = balance_all; *a; a++, n++)
 		ok(balance_find((*a)->name) == *a, "found: %s", (*a)->name);
-	is_int(n, 6, "six algorithms");
+	is_int(n, 7, "seven algorithms");
 	ok(!balance_find("least"), "no such name");
 	ok(!balance_find(""), "empty name");
 }
@@ -338,6 +338,23 @@ static void round_robin(void)
 	is_str(sequence(p, rr, 6), "bbbaba", "round-robin: who is behind catches up");
 }
 
+static void in_order(void)
+{
+	struct pool *p = fresh(4);
+
+	is_str(sequence(p, &balance_first, 5), "aaaaa", "first: the first one");
+	p->usable[0] = 0;	/* has its maxconn, or is down */
+	is_str(sequence(p, &balance_first, 3), "bbb", "then the next one");
+	p->usable[1] = p->usable[2] = 0;
+	is_str(sequence(p, &balance_first, 3), "ddd", "down to the last");
+	p->usable[0] = 1;
+	is_str(sequence(p, &balance_first, 3), "aaa", "and back as soon as there is room");
+	p->weight[0] = 0;
+	is_str(sequence(p, &balance_first, 2), "dd", "not one of weight 0");
+	p->usable[3] = 0;
+	is_str(sequence(p, &balance_first, 1), "-", "none");
+}
+
 static void lot(void)
 {
 	struct pool *p = fresh(4);
@@ -409,6 +426,7 @@ int main(void)
 	cap();
 	least_connections();
 	round_robin();
+	in_order();
 	lot();
 	told();
 	return done_testing();
