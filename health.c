@@ -40,6 +40,15 @@ static void on_settled(void)
 		log_warn("cannot report that the first round is done: %s", strerror(errno));
 }
 
+/* A server that was discovered says how much it can take. What is not heard is said again after the next lookup. */
+static void on_rank(uint32_t row, uint32_t weight, bool backup)
+{
+	struct health_rank rank = { .row = row, .weight = weight, .backup = backup };
+
+	if (send(channel.fd, &rank, sizeof rank, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_debug("cannot report a weight: %s", strerror(errno));
+}
+
 static void on_channel(struct loop_fd *h, uint32_t events)
 {
 	char byte;
@@ -82,7 +91,7 @@ static void start(const struct health_start *s)
 	wake = (struct loop_fd){ .cb = on_wake, .fd = s->wake };
 	if (loop_add(&loop, &channel, EPOLLIN) < 0 || loop_add(&loop, &wake, EPOLLIN) < 0)
 		log_fatal("cannot watch the supervisor's channel: %s", strerror(errno));
-	if (round_init(&rounds, &loop, s->conf, s->table, probes, on_settled) < 0)
+	if (round_init(&rounds, &loop, s->conf, s->table, probes, on_settled, on_rank) < 0)
 		log_fatal("no memory for the servers' state");
 }
 

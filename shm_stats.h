@@ -66,6 +66,7 @@ enum shm_verdict {
 	SHM_UNKNOWN = 0,	/* not probed yet */
 	SHM_UP = 1,
 	SHM_DOWN = 2,
+	SHM_EMPTY = 3,		/* a place of a discovery that no server holds now; its address is a former one's */
 };
 
 /* How the last probe, or a worker's own finding, ended. table_outcome_text() has words for people. */

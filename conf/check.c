@@ -41,7 +41,7 @@ void check_pool(struct parse *p, struct conf_pool *pool)
 		    "browsers refuse a cookie with samesite none that is not secure; expected the word secure as well");
 	if (pool->nservers == 0)
 		diag_at(&p->diag, p->opened.line, p->opened.column,
-		    "pool \"%s\" has no servers; expected a line server NAME ADDRESS in it", pool->name);
+		    "pool \"%s\" has no servers; expected a line server NAME ADDRESS or discover NAME HOST:PORT in it", pool->name);
 }
 
 static void check_routes(struct parse *p, const struct conf_listener *l)

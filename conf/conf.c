@@ -139,6 +139,11 @@ static void conf_free_pool(struct conf_pool *pool)
 		free(pool->server[i].path);
 	}
 	free(pool->server);
+	for (i = 0; i < pool->ndiscovers; i++) {
+		free(pool->discover[i].name);
+		free(pool->discover[i].host);
+	}
+	free(pool->discover);
 	free(pool->check.path);
 	parse_fields_free_edits(&pool->request);
 	parse_fields_free_edits(&pool->response);

@@ -57,7 +57,25 @@ struct conf_server {
 	uint32_t maxconn;		/* requests at a time, from all workers together; 0: no limit */
 	uint32_t maxconn_least;		/* above 0: the limit is learned, from this to maxconn */
 	bool backup;
+	unsigned discover;		/* 1 + index of the discovery whose place it is; 0: it has an address of its own */
 	uint32_t row;			/* in the table; set by the supervisor before it forks */
+};
+
+/* Which addresses of a name are servers. */
+enum conf_family { CONF_FAMILY_ANY, CONF_FAMILY_IPV4, CONF_FAMILY_IPV6, CONF_FAMILY_BOTH };
+
+/* Servers that come and go with the answers for a name. Its places are servers NAME-1, NAME-2, ... of the pool. */
+struct conf_discover {
+	char *name;
+	char *host;			/* what is asked for */
+	bool srv;			/* SRV records, which name ports, too; else addresses */
+	uint16_t port;			/* host byte order; 0: SRV */
+	unsigned first, places;		/* of conf_pool.server: so many from there on; 10 */
+	uint64_t every_ns;		/* between lookups; 0: as long as the answer may be kept */
+	uint64_t hold_ns;		/* servers stay so long when the name is no more; UINT64_MAX: for ever; 30 s */
+	enum conf_family family;	/* any: IPv4 if there are any, else IPv6 */
+	uint32_t weight, maxconn;	/* of each server, as in conf_server */
+	bool backup;
 };
 
 struct balance_algorithm;
@@ -92,6 +110,8 @@ struct conf_pool {
 	struct conf_edits request, response;	/* of fields; after the listener's, and before them */
 	struct conf_server *server;
 	unsigned nservers;
+	struct conf_discover *discover;
+	unsigned ndiscovers;
 	unsigned retries;		/* further servers tried for one request; default: all of them (UINT_MAX) */
 	unsigned retry_on;		/* bits of enum conf_retry; connect and reset */
 	unsigned retry_budget;		/* per cent of requests; UINT_MAX: no limit, as with the command line; 20 in a file */
@@ -157,6 +177,13 @@ struct conf_listener {
 	struct conf_http http;
 };
 
+/* A name server that somebody has named. */
+struct conf_resolver {
+	struct sockaddr_storage addr;
+	socklen_t addr_size;
+};
+#define CONF_RESOLVERS_MAX 3
+
 struct conf {
 	char *file;			/* NULL: from the command line */
 	char *text;			/* what stood in it, text_size bytes; NULL: from the command line */
@@ -182,6 +209,8 @@ struct conf {
 	unsigned npools;
 	struct conf_listener *listener;
 	unsigned nlisteners;
+	struct conf_resolver resolver[CONF_RESOLVERS_MAX];	/* name servers, DNS alone is asked; none: as the system does it */
+	unsigned nresolvers;
 	struct conf_errors errors;	/* for listeners that have none of their own for a status */
 };
 
@@ -190,6 +219,7 @@ struct conf {
 #define CONF_SERVERS_MAX	16384
 #define CONF_POOLS_MAX		256
 #define CONF_LISTENERS_MAX	256
+#define CONF_PLACES_MAX		256	/* of one discovery */
 #define CONF_BINDS_MAX		1024	/* all listeners together */
 #define CONF_NO_POOL		UINT_MAX
 #define CONF_ROUTES_MAX		1024	/* of one listener */

@@ -70,6 +70,13 @@ void default_server(struct conf_server *s)
 	s->weight = 1;
 }
 
+void default_discover(struct conf_discover *d)
+{
+	d->places = 10;
+	d->hold_ns = 30 * CONF_SECOND;
+	d->weight = 1;
+}
+
 int default_listener(struct conf_listener *l)
 {
 	l->mode = CONF_MODE_HTTP;

@@ -12,6 +12,7 @@ int default_listener(struct conf_listener *l);
 void default_pool(struct conf_pool *p);
 void default_check(struct conf_check *k);
 void default_server(struct conf_server *s);
+void default_discover(struct conf_discover *d);
 
 /* Processors that this process may use, 1..CONF_WORKERS_MAX. */
 unsigned default_workers(void);

@@ -8,6 +8,7 @@
 #include "conf/default.h"
 #include "conf/near.h"
 #include "conf/parse_access.h"
+#include "conf/parse_discover.h"
 #include "conf/parse_fields.h"
 #include "conf/parse_listen.h"
 #include "conf/parse_place.h"
@@ -301,7 +302,8 @@ static bool parse_repeats(enum parse_block in, int n)
 {
 	switch (in) {
 	case PARSE_TOP: return n == WORDS_TOP_POOL || n == WORDS_TOP_LISTEN || n == WORDS_TOP_ERROR_FILE;
-	case PARSE_POOL: return n == WORDS_POOL_SERVER || n == WORDS_POOL_REQUEST_FIELD || n == WORDS_POOL_RESPONSE_FIELD;
+	case PARSE_POOL: return n == WORDS_POOL_SERVER || n == WORDS_POOL_DISCOVER || n == WORDS_POOL_REQUEST_FIELD ||
+	    n == WORDS_POOL_RESPONSE_FIELD;
 	case PARSE_LISTEN: return n == WORDS_LISTEN_BIND || n == WORDS_LISTEN_ROUTE || n == WORDS_LISTEN_REQUEST_FIELD ||
 	    n == WORDS_LISTEN_RESPONSE_FIELD || n == WORDS_LISTEN_ERROR_FILE;
 	}
@@ -323,6 +325,8 @@ static void parse_top_directive(struct parse *p, int n)
 		parse_fields_error(p, &p->conf->errors);
 	else if (n == WORDS_TOP_ACCESS_LOG)
 		parse_access(p, &p->conf->access);
+	else if (n == WORDS_TOP_RESOLVER)
+		parse_discover_resolver(p);
 	else
 		parse_set(p, &words_top[n], p->conf);
 }
@@ -335,6 +339,8 @@ static void parse_pool_directive(struct parse *p, int n)
 		parse_pool_check(p, pool);
 	else if (n == WORDS_POOL_SERVER)
 		parse_pool_server(p, pool);
+	else if (n == WORDS_POOL_DISCOVER)
+		parse_discover(p, pool);
 	else if (n == WORDS_POOL_BALANCE)
 		parse_place_balance(p, pool);
 	else if (n == WORDS_POOL_STICKY)

@@ -8,6 +8,7 @@
 #include "conf/parse_fields.h"
 #include "conf/value.h"
 #include "conf/words.h"
+#include "os/sock.h"
 
 static void print_quoted(FILE *out, const char *text)
 {
@@ -173,6 +174,29 @@ static void print_server(FILE *out, const struct conf_server *s)
 	fputc('\n', out);
 }
 
+static void print_discover(FILE *out, const struct conf_discover *d)
+{
+	fputs("\tdiscover ", out);
+	print_word(out, d->name);
+	if (d->srv)
+		fprintf(out, " srv %s", d->host);
+	else
+		fprintf(out, " %s:%u", d->host, d->port);
+	print_options(out, words_discover, d);
+	fputc('\n', out);
+}
+
+static void print_resolvers(FILE *out, const struct conf *c)
+{
+	char text[SOCK_TEXT_MAX];
+	unsigned i;
+
+	fputs(c->nresolvers ? "resolver" : "resolver system", out);
+	for (i = 0; i < c->nresolvers; i++)
+		fprintf(out, " %s", sock_text((const struct sockaddr *)&c->resolver[i].addr, c->resolver[i].addr_size, text, sizeof(text)));
+	fputc('\n', out);
+}
+
 /* " FILE type TYPE", and the end of the line. */
 static void print_body(FILE *out, const struct conf_body *b)
 {
@@ -284,8 +308,14 @@ static void print_pool(FILE *out, const struct conf_pool *pool)
 	print_check(out, &pool->check);
 	print_edits(out, "request-field", &pool->request);
 	print_edits(out, "response-field", &pool->response);
-	for (i = 0; i < pool->nservers; i++)
-		print_server(out, &pool->server[i]);
+	for (i = 0; i < pool->nservers; i++) {
+		const struct conf_server *s = &pool->server[i];
+
+		if (!s->discover)
+			print_server(out, s);
+		else if (pool->discover[s->discover - 1].first == i)
+			print_discover(out, &pool->discover[s->discover - 1]);
+	}
 	fputs("}\n", out);
 }
 
@@ -323,6 +353,7 @@ void conf_print(const struct conf *c, FILE *out)
 
 	print_table(out, words_top, c, "");
 	print_access(out, "", c, &c->access);
+	print_resolvers(out, c);
 	print_errors(out, "", &c->errors);
 	for (i = 0; i < c->npools; i++)
 		print_pool(out, &c->pool[i]);

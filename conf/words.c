@@ -59,6 +59,9 @@ static const char *const words_accept_proxy[] = {
 static const char *const words_send_proxy[] = {
 	[CONF_PROXY_OFF] = "off", [CONF_PROXY_V1] = "v1", [CONF_PROXY_V2] = "v2", NULL
 };
+static const char *const words_families[] = {
+	[CONF_FAMILY_ANY] = "any", [CONF_FAMILY_IPV4] = "ipv4", [CONF_FAMILY_IPV6] = "ipv6", [CONF_FAMILY_BOTH] = "both", NULL
+};
 static const char *const words_no_sni[] = { "default", "refuse", NULL };
 static const char *const words_off_on[] = { "off", "on", NULL };
 const char *const words_log_levels[] = {
@@ -81,6 +84,7 @@ const struct words_entry words_top[] = {
 	[WORDS_TOP_LISTEN] = OWN("listen", "listen NAME {"),
 	[WORDS_TOP_ERROR_FILE] = OWN("error-file", "error-file STATUS FILE"),
 	[WORDS_TOP_ACCESS_LOG] = OWN("access-log", "access-log off or TARGET"),
+	[WORDS_TOP_RESOLVER] = OWN("resolver", "resolver system, or up to 3 IP addresses, with or without a port"),
 	TEXT("user", WORDS_NAME, conf, user),
 	TEXT("group", WORDS_NAME, conf, group),
 	TEXT("pid", WORDS_PATH, conf, pid_file),
@@ -106,6 +110,7 @@ const struct words_entry words_pool[] = {
 	[WORDS_POOL_HEDGE] = OWN("hedge", "off, on or a time from 1ms to 1h with its unit (ms, s, m or h)"),
 	[WORDS_POOL_REQUEST_FIELD] = OWN("request-field", "request-field set, add or remove NAME and a value"),
 	[WORDS_POOL_RESPONSE_FIELD] = OWN("response-field", "response-field set, add or remove NAME and a value"),
+	[WORDS_POOL_DISCOVER] = OWN("discover", "discover NAME HOST:PORT, or discover NAME srv SERVICE"),
 	{ "retries", WORDS_UINT, AT(conf_pool, retries), 0, 1000, "all", UINT32_MAX, NULL, NULL },
 	{ "retry-budget", WORDS_PERCENT, AT(conf_pool, retry_budget), 0, 1000, "unlimited", UINT32_MAX, NULL, NULL },
 	UINT("queue", conf_pool, queue, 0, 1000000),
@@ -175,6 +180,17 @@ const struct words_entry words_server[] = {
 	UINT("weight", conf_server, weight, 1, 256),
 	{ "maxconn", WORDS_LIMIT, AT(conf_server, maxconn), 1, 1000000, "unlimited", 0, NULL, NULL },
 	{ "backup", WORDS_FLAG, AT(conf_server, backup), 0, 0, NULL, 0, NULL, NULL },
+	END
+};
+
+const struct words_entry words_discover[] = {
+	UINT("places", conf_discover, places, 1, CONF_PLACES_MAX),
+	{ "every", WORDS_TIME, AT(conf_discover, every_ns), 100 * CONF_MS, HOUR, "ttl", 0, NULL, NULL },
+	{ "hold", WORDS_TIME, AT(conf_discover, hold_ns), 0, 7 * DAY, "forever", UINT64_MAX, NULL, NULL },
+	ONE_OF("family", WORDS_ENUM, conf_discover, family, words_families),
+	UINT("weight", conf_discover, weight, 1, 256),
+	{ "maxconn", WORDS_UINT, AT(conf_discover, maxconn), 1, 1000000, "unlimited", 0, NULL, NULL },
+	{ "backup", WORDS_FLAG, AT(conf_discover, backup), 0, 0, NULL, 0, NULL, NULL },
 	END
 };
 

@@ -39,9 +39,9 @@ struct words_entry {
 };
 
 enum { WORDS_TOP_WORKERS, WORDS_TOP_MAX_SERVERS, WORDS_TOP_POOL, WORDS_TOP_LISTEN, WORDS_TOP_ERROR_FILE,
-	WORDS_TOP_ACCESS_LOG };
+	WORDS_TOP_ACCESS_LOG, WORDS_TOP_RESOLVER };
 enum { WORDS_POOL_BALANCE, WORDS_POOL_CHECK, WORDS_POOL_SERVER, WORDS_POOL_STICKY, WORDS_POOL_RETRY_ON,
-	WORDS_POOL_HEDGE, WORDS_POOL_REQUEST_FIELD, WORDS_POOL_RESPONSE_FIELD };
+	WORDS_POOL_HEDGE, WORDS_POOL_REQUEST_FIELD, WORDS_POOL_RESPONSE_FIELD, WORDS_POOL_DISCOVER };
 enum { WORDS_LISTEN_BIND, WORDS_LISTEN_MODE, WORDS_LISTEN_TO, WORDS_LISTEN_ROUTE, WORDS_LISTEN_REQUEST_FIELD,
 	WORDS_LISTEN_RESPONSE_FIELD, WORDS_LISTEN_TRUSTED, WORDS_LISTEN_ERROR_FILE, WORDS_LISTEN_MAX_LINE, WORDS_LISTEN_PROXY_FROM,
 	WORDS_LISTEN_ACCESS_LOG };
@@ -55,6 +55,7 @@ extern const struct words_entry words_pool[];
 extern const struct words_entry words_listen[];
 extern const struct words_entry words_check[];	/* options behind `check KIND` */
 extern const struct words_entry words_server[];	/* options behind `server NAME ADDRESS` */
+extern const struct words_entry words_discover[];	/* options behind `discover NAME ...` */
 extern const struct words_entry words_sticky[];	/* options behind `sticky cookie NAME` */
 
 /* Valid names of the balancing algorithms, by enum words_algorithm; a test compares them with balance/. */

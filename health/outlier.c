@@ -13,6 +13,7 @@ static struct {
 	const struct conf *conf;
 	struct table *table;
 	struct eject_server **pool;	/* [conf->npools]; NULL: eject off */
+	struct eject_server *there;	/* scratch: those of a pool that are servers, not empty places */
 	struct timer again;
 } out;
 
@@ -48,14 +49,35 @@ static void tell(const struct conf_pool *p, const struct eject_server *s, unsign
 		log_info("server %s/%s is taken back", p->name, p->server[i].name);
 }
 
+/* By the health process's own word, which does not change while this runs. */
+static bool is_empty(const struct conf_pool *p, unsigned i)
+{
+	return p->server[i].discover &&
+	    atomic_load_explicit(&out.table->health[p->server[i].row].verdict, memory_order_relaxed) == SHM_EMPTY;
+}
+
 static void look(unsigned k, uint64_t now_ns)
 {
 	const struct conf_pool *p = &out.conf->pool[k];
 	struct eject_server *s = out.pool[k];
+	unsigned n = 0;
+	bool changed;
 
-	for (unsigned i = 0; i < p->nservers; i++)
+	for (unsigned i = 0; i < p->nservers; i++) {
 		figures(&s[i], p->server[i].row);
-	if (!eject_look(s, p->nservers, now_ns))
+		if (!is_empty(p, i))
+			out.there[n++] = s[i];
+	}
+	changed = eject_look(out.there, n, now_ns);
+	for (unsigned i = 0, at = 0; i < p->nservers; i++) {
+		if (!is_empty(p, i)) {
+			s[i] = out.there[at++];
+		} else {	/* who comes next has done nothing yet */
+			changed = changed || s[i].until_ns;
+			memset(&s[i], 0, sizeof s[i]);
+		}
+	}
+	if (!changed)
 		return;
 	for (unsigned i = 0; i < p->nservers; i++) {
 		if (s[i].until_ns == get(&out.table->health[p->server[i].row].ejected_until_ns))
@@ -77,6 +99,7 @@ static void on_again(struct timer *t)
 
 int outlier_start(struct loop *loop, const struct conf *conf, struct table *table)
 {
+	unsigned most = 1;
 	bool any = false;
 
 	out.loop = loop;
@@ -94,11 +117,16 @@ int outlier_start(struct loop *loop, const struct conf *conf, struct table *tabl
 				publish_eject(table, p->server[i].row, 0, SHM_EJECT_NOT, loop_clock_ns());
 		if (!p->eject)
 			continue;
+		if (p->nservers > most)
+			most = p->nservers;
 		out.pool[k] = calloc(p->nservers + 1, sizeof(struct eject_server));
 		if (!out.pool[k])
 			return -1;
 		any = true;
 	}
+	out.there = calloc(most, sizeof *out.there);
+	if (!out.there)
+		return -1;
 	if (any)
 		on_again(&out.again);
 	return 0;

@@ -3,12 +3,12 @@
  * fork, nothing is sent to it); the child answers one message a name, in order, and exits. A child
  * that needs too long for one name is killed: that name has failed, those behind it go to another.
  *
- * In the child: no signal handling, no table, nothing but a socket to write on.
+ * In the child: no signal handling, no table, nothing but a socket to write on. What name servers send
+ * is read there and nowhere else.
  */
 #include "health/resolve.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stddef.h>
@@ -18,53 +18,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "conf/conf.h"
 #include "os/log.h"
 #include "os/proc.h"
 
-#define EVERY_NS	(30 * CONF_SECOND)
-#define RETRY_NS	CONF_SECOND		/* after a failure; doubled for each further one */
-#define DEADLINE_NS	(5 * CONF_SECOND)	/* for one name */
+#define TTL_MIN_NS	CONF_SECOND		/* an answer is kept so long, whatever it says, */
+#define TTL_MAX_NS	(300 * CONF_SECOND)	/* and no longer */
+#define RETRY_NS	CONF_SECOND		/* after a failure; doubled for each further one, */
+#define RETRY_MAX_NS	(30 * CONF_SECOND)	/* up to this, */
+#define RETRY_SERVERS_NS (5 * CONF_SECOND)	/* and for a discovery to this */
+#define DEADLINE_NS	(10 * CONF_SECOND)	/* for one name */
 #define REAP_NS		(10 * CONF_MS)
+#define TOGETHER_NS	(20 * CONF_MS)	/* names that are due within that go into one child */
 
 #define OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
 /* What a child says of one name. */
 struct reply {
 	uint32_t name;
-	int32_t error;		/* EAI_*; 0: none */
-	uint32_t n;
-	struct resolve_address address[RESOLVE_ADDRESSES];
+	struct lookup_answer answer;
 };
 
 /* ---- in the child ---- */
-
-static void look_up(const char *host, struct reply *r)
-{
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM }, *list = NULL;
-
-	r->error = getaddrinfo(host, NULL, &hints, &list);
-	if (r->error)
-		return;
-	for (const struct addrinfo *a = list; a && r->n < RESOLVE_ADDRESSES; a = a->ai_next) {
-		struct resolve_address *to = &r->address[r->n];
-
-		if (a->ai_family == AF_INET && a->ai_addrlen >= sizeof(struct sockaddr_in)) {
-			const struct sockaddr_in *in = (const void *)a->ai_addr;
-
-			memcpy(to->bytes, &in->sin_addr, 4);
-		} else if (a->ai_family == AF_INET6 && a->ai_addrlen >= sizeof(struct sockaddr_in6)) {
-			const struct sockaddr_in6 *in6 = (const void *)a->ai_addr;
-
-			memcpy(to->bytes, &in6->sin6_addr, 16);
-			to->scope = in6->sin6_scope_id;
-		} else
-			continue;
-		to->family = (uint16_t)a->ai_family;
-		r->n++;
-	}
-	freeaddrinfo(list);
-}
 
 _Noreturn static void child_main(const struct resolve *r, const uint32_t *batch, uint32_t n, int fd, pid_t parent)
 {
@@ -81,7 +55,7 @@ _Noreturn static void child_main(const struct resolve *r, const uint32_t *batch,
 
 		memset(&reply, 0, sizeof reply);
 		reply.name = batch[i];
-		look_up(r->name[batch[i]].host, &reply);
+		lookup(r->conf, &r->name[batch[i]].question, &reply.answer);
 		if (send(fd, &reply, sizeof reply, MSG_NOSIGNAL) < 0)
 			_exit(1);
 	}
@@ -92,30 +66,68 @@ _Noreturn static void child_main(const struct resolve *r, const uint32_t *batch,
 
 static void schedule(struct resolve *r);
 
-static void ended(struct resolve *r, uint32_t name, const struct reply *reply)
+static bool is_discovery(const struct resolve_name *n)
+{
+	return !n->question.any_will_do;
+}
+
+static uint64_t at_most(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void succeeded(struct resolve_name *n, const struct lookup_answer *a, uint64_t now)
+{
+	uint64_t ttl_ns = a->ttl_s * CONF_SECOND;
+
+	if (n->failures)
+		log_info("name %s resolves again", n->question.host);
+	n->failures = 0;
+	n->gone_ns = 0;
+	n->n = a->n < n->room ? a->n : n->room;
+	memcpy(n->address, a->address, n->n * sizeof *n->address);
+	ttl_ns = ttl_ns < TTL_MIN_NS ? TTL_MIN_NS : at_most(ttl_ns, TTL_MAX_NS);
+	n->due_ns = now + (n->every_ns ? n->every_ns : ttl_ns);
+}
+
+static void failed(struct resolve_name *n, enum query_result result, uint32_t rcode, uint64_t now)
+{
+	uint64_t most = is_discovery(n) ? RETRY_SERVERS_NS : RETRY_MAX_NS;
+	uint64_t wait = at_most(n->failures < 5 ? RETRY_NS << n->failures : most, most);
+	bool gone = is_discovery(n) && (result == QUERY_NO_NAME || result == QUERY_NO_DATA);
+	char why[LOOKUP_TEXT_MAX];
+
+	if (n->every_ns)
+		wait = at_most(wait, n->every_ns);
+	if (!n->failures++ || result != n->result)
+		log_warn("name %s does not resolve: %s; %s", n->question.host, lookup_text(why, result, rcode),
+		    !n->n ? "it has no servers that are up" : !gone ? "its last addresses stay" :
+		    n->hold_ns == UINT64_MAX ? "its servers stay" : "its servers stay for a while");
+	if (gone && !n->gone_ns)
+		n->gone_ns = now;
+	if (gone && n->n && n->hold_ns != UINT64_MAX) {
+		if (now - n->gone_ns >= n->hold_ns) {
+			log_warn("name %s has been gone for %.1f s: its servers go, too", n->question.host,
+			    (double)(now - n->gone_ns) / 1e9);
+			n->n = 0;
+		} else
+			wait = at_most(wait, n->gone_ns + n->hold_ns - now);
+	}
+	n->due_ns = now + wait;
+}
+
+static void ended(struct resolve *r, uint32_t name, const struct lookup_answer *a)
 {
 	struct resolve_name *n = &r->name[name];
-	uint64_t now = loop_clock_ns();
+	enum query_result result = a ? a->result : QUERY_WAITING;
 
 	n->busy = false;
 	n->known = true;
-	if (reply && !reply->error && reply->n) {
-		if (n->failures)
-			log_info("name %s resolves again", n->host);
-		n->failures = 0;
-		n->n = reply->n;
-		memcpy(n->address, reply->address, sizeof n->address);
-		n->due_ns = now + EVERY_NS;
-	} else {
-		uint64_t wait = n->failures < 5 ? RETRY_NS << n->failures : EVERY_NS;
-		const char *why = !reply ? "no answer from the resolver in time" :
-		    reply->error ? gai_strerror(reply->error) : "no usable address";
-
-		if (!n->failures++)
-			log_warn("name %s does not resolve: %s; %s", n->host, why,
-			    n->n ? "its last addresses stay" : "its servers are down");
-		n->due_ns = now + (wait < EVERY_NS ? wait : EVERY_NS);
-	}
+	if (result == QUERY_OK)
+		succeeded(n, a, loop_clock_ns());
+	else
+		failed(n, result, a ? a->rcode : 0, loop_clock_ns());
+	n->result = result;
 	r->done(r->arg, name);
 }
 
@@ -135,6 +147,17 @@ static void finish_child(struct resolve_child *c, bool failed)
 	schedule(r);
 }
 
+/* The child reads what a name server sent: it is believed no further than it must be. */
+static bool is_sound(const struct lookup_answer *a)
+{
+	if (a->result < QUERY_WAITING || a->result > QUERY_LOCAL || a->n > LOOKUP_ADDRESSES_MAX || (a->result == QUERY_OK) != (a->n > 0))
+		return false;
+	for (uint32_t i = 0; i < a->n; i++)
+		if (a->address[i].family != AF_INET && a->address[i].family != AF_INET6)
+			return false;
+	return true;
+}
+
 static void on_reply(struct loop_fd *h, uint32_t events)
 {
 	struct resolve_child *c = OF(h, struct resolve_child, fd);
@@ -144,19 +167,15 @@ static void on_reply(struct loop_fd *h, uint32_t events)
 	(void)events;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	/* The child reads what a name server sent: it is believed no further than it must be. */
-	if (n != sizeof reply || c->next >= c->n || reply.name != c->batch[c->next] || reply.n > RESOLVE_ADDRESSES) {
+	if (n != sizeof reply || c->next >= c->n || reply.name != c->batch[c->next] || !is_sound(&reply.answer)) {
 		if (n > 0)
 			kill(c->pid, SIGKILL);
 		finish_child(c, c->next < c->n);
 		return;
 	}
-	for (uint32_t i = 0; i < reply.n; i++)
-		if (reply.address[i].family != AF_INET && reply.address[i].family != AF_INET6)
-			reply.n = i;
 	c->next++;
 	timer_set(&c->of->loop->wheel, &c->deadline, loop_clock_ns() + DEADLINE_NS);
-	ended(c->of, reply.name, &reply);
+	ended(c->of, reply.name, &reply.answer);
 	schedule(c->of);
 }
 
@@ -210,13 +229,13 @@ fail:
 /* Gives what is due to children that are free, and sets the timer for what is due next. */
 static void schedule(struct resolve *r)
 {
-	uint64_t now = loop_clock_ns(), next = UINT64_MAX;
+	uint64_t now = loop_clock_ns(), soon = now + TOGETHER_NS, next = UINT64_MAX;
 	uint32_t due = 0, idle = 0, share, at = 0;
 
 	for (uint32_t i = 0; i < r->n; i++) {
 		if (r->name[i].busy)
 			continue;
-		if (r->name[i].due_ns <= now)
+		if (r->name[i].due_ns <= soon)
 			due++;
 		else if (r->name[i].due_ns < next)
 			next = r->name[i].due_ns;
@@ -230,7 +249,7 @@ static void schedule(struct resolve *r)
 		if (c->pid)
 			continue;
 		for (c->n = 0; at < r->n && c->n < share; at++)
-			if (!r->name[at].busy && r->name[at].due_ns <= now)
+			if (!r->name[at].busy && r->name[at].due_ns <= soon)
 				c->batch[c->n++] = at;
 		if (!c->n)
 			break;
@@ -252,10 +271,12 @@ static void on_due(struct timer *t)
 	schedule(OF(t, struct resolve, due));
 }
 
-int resolve_init(struct resolve *r, struct loop *loop, uint32_t max_names, resolve_done *done, void *arg)
+int resolve_init(struct resolve *r, struct loop *loop, const struct conf *conf, uint32_t max_names, resolve_done *done,
+    void *arg)
 {
 	memset(r, 0, sizeof *r);
 	r->loop = loop;
+	r->conf = conf;
 	r->done = done;
 	r->arg = arg;
 	r->due.cb = on_due;
@@ -283,13 +304,36 @@ fail:
 	return -1;
 }
 
-uint32_t resolve_add(struct resolve *r, const char *host)
+static int add(struct resolve *r, const struct resolve_name *n)
 {
-	for (uint32_t i = 0; i < r->n; i++)
-		if (strcmp(r->name[i].host, host) == 0)
-			return i;
-	r->name[r->n].host = host;
-	return r->n++;
+	for (uint32_t i = 0; i < r->n; i++) {
+		const struct resolve_name *is = &r->name[i];
+
+		if (strcmp(is->question.host, n->question.host) == 0 && is->question.srv == n->question.srv &&
+		    is->question.any_will_do == n->question.any_will_do && is->question.family == n->question.family &&
+		    is->every_ns == n->every_ns && is->hold_ns == n->hold_ns)
+			return (int)i;
+	}
+	r->name[r->n] = *n;
+	r->name[r->n].address = calloc(n->room, sizeof *n->address);
+	if (!r->name[r->n].address)
+		return -1;
+	return (int)r->n++;
+}
+
+int resolve_add(struct resolve *r, const char *host)
+{
+	return add(r, &(struct resolve_name){
+		.question = { .host = host, .any_will_do = true }, .hold_ns = UINT64_MAX, .room = RESOLVE_ADDRESSES,
+	});
+}
+
+int resolve_add_discovery(struct resolve *r, const struct conf_discover *d)
+{
+	return add(r, &(struct resolve_name){
+		.question = { .host = d->host, .srv = d->srv, .family = d->family }, .every_ns = d->every_ns,
+		.hold_ns = d->hold_ns, .room = LOOKUP_ADDRESSES_MAX,
+	});
 }
 
 void resolve_start(struct resolve *r)
@@ -306,17 +350,17 @@ void resolve_soon(struct resolve *r, uint32_t name)
 	if (n->busy || n->due_ns <= due || n->failures)
 		return;
 	n->due_ns = due;
-	timer_set(&r->loop->wheel, &r->due, due);
+	schedule(r);
 }
 
-socklen_t resolve_sockaddr(const struct resolve *r, uint32_t name, unsigned k, unsigned port,
-    struct sockaddr_storage *ss)
+socklen_t resolve_sockaddr(const struct lookup_address *a, unsigned port, struct sockaddr_storage *ss)
 {
-	const struct resolve_address *a = &r->name[name].address[k];
 	struct sockaddr_in *in = (void *)ss;
 	struct sockaddr_in6 *in6 = (void *)ss;
 
 	memset(ss, 0, sizeof *ss);
+	if (a->port)
+		port = a->port;
 	if (a->family == AF_INET) {
 		in->sin_family = AF_INET;
 		in->sin_port = htons((uint16_t)port);

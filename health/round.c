@@ -10,6 +10,7 @@
 
 #include "health/finding.h"
 #include "health/level.h"
+#include "health/place.h"
 #include "health/publish.h"
 #include "os/log.h"
 
@@ -22,6 +23,11 @@
 #define OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
 static void finish(struct round_server *s, enum shm_outcome outcome);
+
+static bool is_empty(const struct round_server *s)
+{
+	return s->verdict.now == SHM_EMPTY;
+}
 
 static bool is_checked(const struct round_server *s)
 {
@@ -40,12 +46,13 @@ static socklen_t address_of(const struct round_server *s, struct sockaddr_storag
 {
 	const struct resolve_name *n = name_of(s);
 
+	if (s->place)
+		return is_empty(s) ? 0 : resolve_sockaddr(&s->address, s->conf->port, ss);
 	if (!n) {
 		*ss = s->conf->addr;
 		return s->conf->addr_size;
 	}
-	return n->n ? resolve_sockaddr(&s->pool->of->resolve, (uint32_t)s->name, s->candidate % n->n, s->conf->port, ss)
-	    : 0;
+	return n->n ? resolve_sockaddr(&n->address[s->candidate % n->n], s->conf->port, ss) : 0;
 }
 
 /* Writes the address in use into the table, unless it is there. */
@@ -96,12 +103,16 @@ static void announce(struct round_server *s, uint32_t before, struct publish_new
 		p->up--;
 	if (now == SHM_UP && before != SHM_UP)
 		level_join(s);
+	if (before == SHM_EMPTY && now != SHM_EMPTY)
+		p->taken++;
+	else if (before != SHM_EMPTY && now == SHM_EMPTY)
+		p->taken--;
 	news->verdict = &s->verdict;
 	publish_row(t, s->row, news);
 
 	struct tell_news tell = {
 		.pool = p->conf->name, .server = s->conf->name, .before = before, .now = now,
-		.outcome = news->outcome, .status = news->status, .up = p->up, .total = p->conf->nservers,
+		.outcome = news->outcome, .status = news->status, .up = p->up, .total = p->taken,
 		.none_left = now == SHM_DOWN && !p->up && !has_unknown(p), .lasted_ns = lasted, .now_ns = news->now_ns,
 		.again_ns = now != SHM_DOWN ? 0 : is_checked(s) ? p->conf->check.down_interval_ns : UNCHECKED_NS,
 	};
@@ -196,7 +207,7 @@ static void probe(struct round_server *s)
 {
 	const struct resolve_name *n = name_of(s);
 
-	if (s->state != ROUND_IDLE)
+	if (s->state != ROUND_IDLE || is_empty(s))
 		return;
 	s->tried = 0;
 	if (!n || n->n) {
@@ -291,6 +302,10 @@ static bool look_at_admin(struct round_server *s)
 	if (weight && weight != s->weight) {
 		s->weight = weight;
 		level_start(p);
+	}
+	if (is_empty(s)) {
+		s->maint = maint;
+		return false;
 	}
 	if (maint == s->maint) {
 		if (asked && !maint && is_checked(s))
@@ -440,7 +455,7 @@ static bool follow_name(struct round_server *s, const struct resolve_name *n)
 	if (!n->n)
 		return false;
 	if (size)
-		log_info("server %s/%s: the address of %s has changed", s->pool->conf->name, s->conf->name, n->host);
+		log_info("server %s/%s: the address of %s has changed", s->pool->conf->name, s->conf->name, n->question.host);
 	publish_address(s);
 	return true;
 }
@@ -448,6 +463,8 @@ static bool follow_name(struct round_server *s, const struct resolve_name *n)
 static void on_resolved(void *arg, uint32_t name)
 {
 	struct round *r = arg;
+
+	place_resolved(r, name);
 
 	for (unsigned k = 0; k < r->conf->npools; k++) {
 		for (unsigned i = 0; i < r->pool[k].conf->nservers; i++) {
@@ -470,13 +487,49 @@ static void on_resolved(void *arg, uint32_t name)
 	}
 }
 
+/* ---- places ---- */
+
+void round_take_place(struct round_server *s, const struct lookup_address *a)
+{
+	uint32_t before = s->verdict.now;
+
+	s->address = *a;
+	s->verdict = (struct verdict){ .now = SHM_UNKNOWN };
+	publish_address(s);	/* first: workers that see the verdict must find it */
+	decide(s, before, SHM_OUT_NONE);
+	if (s->maint)
+		settle(s);
+	else if (is_checked(s))
+		probe(s);
+	else
+		assume_up(s);
+}
+
+void round_leave_place(struct round_server *s)
+{
+	uint32_t before = s->verdict.now;
+
+	stop(s);
+	s->verdict = (struct verdict){ .now = SHM_EMPTY };
+	decide(s, before, SHM_OUT_NONE);
+	settle(s);
+	leave_round(s);
+	pump(s->pool->of);
+}
+
+void round_settle_place(struct round_server *s)
+{
+	if (is_empty(s))
+		settle(s);
+}
+
 /* ---- workers' findings ---- */
 
 static void found(struct round_server *s, enum shm_outcome outcome)
 {
 	uint32_t before = s->verdict.now;
 
-	if (s->maint || !verdict_finding(&s->verdict))
+	if (s->maint || is_empty(s) || !verdict_finding(&s->verdict))
 		return;
 	/* What a probe that is under way would say may be older than this. */
 	if (s->state == ROUND_PROBING)
@@ -544,19 +597,24 @@ static int init_server(struct round_pool *p, struct round_server *s, const struc
 	s->weight = weight ? weight : 1;
 	s->probe_wanted = atomic_load_explicit(&r->table->server[c->row].probe_wanted, memory_order_relaxed);
 	publish_recall(r->table, c->row, &s->verdict);
-	s->settled = s->verdict.now != SHM_UNKNOWN;
+	if (c->discover)
+		place_recall(s);
+	s->settled = s->verdict.now != SHM_UNKNOWN && !is_empty(s);
 	r->unsettled += !s->settled;
 	p->up += s->verdict.now == SHM_UP;
+	p->taken += !is_empty(s);
 	s->again.cb = on_again;
 	probe_init(&s->probe, r->loop, on_probed);
 	bucket_init(&s->hurry, HURRY_BURST, HURRY_PERIOD_NS);
 	tell_init(&s->tell);
-	s->name = c->addr_size || !c->host ? -1 : (int)resolve_add(&r->resolve, c->host);
+	s->name = c->addr_size || !c->host || c->discover ? -1 : resolve_add(&r->resolve, c->host);
+	if (s->name < 0 && !c->addr_size && c->host && !c->discover)
+		return -1;
 	return probe_question(&s->question, p->conf, c);
 }
 
 int round_init(struct round *r, struct loop *loop, const struct conf *conf, struct table *table, unsigned max_active,
-    void (*settled)(void))
+    void (*settled)(void), void (*rank)(uint32_t row, uint32_t weight, bool backup))
 {
 	memset(r, 0, sizeof *r);
 	r->loop = loop;
@@ -564,12 +622,13 @@ int round_init(struct round *r, struct loop *loop, const struct conf *conf, stru
 	r->table = table;
 	r->max_active = max_active;
 	r->settled = settled;
+	r->rank = rank;
 	r->look.cb = on_look;
 	for (unsigned k = 0; k < conf->npools; k++)
 		r->nservers += conf->pool[k].nservers;
 	r->pool = calloc(conf->npools + 1, sizeof *r->pool);
 	r->seen = calloc((size_t)table->max_workers * r->nservers + 1, sizeof *r->seen);
-	if (!r->pool || !r->seen || resolve_init(&r->resolve, loop, r->nservers, on_resolved, r) < 0)
+	if (!r->pool || !r->seen || resolve_init(&r->resolve, loop, conf, r->nservers, on_resolved, r) < 0)
 		return -1;
 	for (unsigned k = 0; k < conf->npools; k++) {
 		struct round_pool *p = &r->pool[k];
@@ -588,7 +647,7 @@ int round_init(struct round *r, struct loop *loop, const struct conf *conf, stru
 			if (init_server(p, &p->server[i], &p->conf->server[i]) < 0)
 				return -1;
 	}
-	return 0;
+	return place_init(r);
 }
 
 /* check none has no rounds: what there is to do at the start is done here. */
@@ -621,8 +680,11 @@ void round_start(struct round *r)
 
 		set_target(p, UINT64_MAX);
 		level_start(p);
-		for (unsigned i = 0; i < p->conf->nservers; i++)
+		for (unsigned i = 0; i < p->conf->nservers; i++) {
 			publish_address(&p->server[i]);
+			if (is_empty(&p->server[i]))	/* not to be taken for a server that has not been probed yet */
+				decide(&p->server[i], SHM_EMPTY, SHM_OUT_NONE);
+		}
 	}
 	resolve_start(&r->resolve);
 	if (!r->unsettled)

@@ -21,6 +21,7 @@
 #include "os/loop.h"
 
 struct round_pool;
+struct place;
 
 enum round_state {
 	ROUND_IDLE = 0,
@@ -47,7 +48,9 @@ struct round_server {
 	uint64_t findings;	/* of workers, as counted last */
 	struct bucket hurry;	/* probes right after a finding */
 	struct tell tell;
-	int name;		/* index of its resolve_name; -1: address is in the configuration */
+	int name;		/* index of its resolve_name; -1: address is in the configuration, or discovered */
+	bool place;		/* of a discovery: empty, or it has this address */
+	struct lookup_address address;
 	unsigned candidate;	/* which of the name's addresses is in use */
 	unsigned tried;		/* of them, in this probe */
 };
@@ -58,6 +61,7 @@ struct round_pool {
 	struct round_server *server;	/* [conf->nservers] */
 	struct join_server *join;	/* scratch, as many */
 	unsigned up;			/* servers */
+	unsigned taken;			/* servers that are not empty places */
 	unsigned outstanding;		/* probes that the running round waits for; 0: none is running */
 	uint64_t target;		/* dispatched total at which an extra round is due; UINT64_MAX: none */
 	bool interval_due, extra_due;	/* came up while a round was running */
@@ -81,13 +85,22 @@ struct round {
 	bool looked;			/* at findings, once: what was there before counts as known */
 	struct timer look;		/* look at findings again */
 	struct resolve resolve;
+	struct place *discovery;	/* place.c */
+	unsigned ndiscoveries;
+	/* The supervisor is to give a server this weight, and to make it a backup or not. */
+	void (*rank)(uint32_t row, uint32_t weight, bool backup);
 };
 
 /* 0, or -1 with errno: out of memory, which ends the process. */
 int round_init(struct round *r, struct loop *loop, const struct conf *conf, struct table *table, unsigned max_active,
-    void (*settled)(void));
+    void (*settled)(void), void (*rank)(uint32_t row, uint32_t weight, bool backup));
 /* Addresses known are written, then the first round of every pool starts. */
 void round_start(struct round *r);
+/* A place gets a server, or loses the one that it has. place.c */
+void round_take_place(struct round_server *s, const struct lookup_address *a);
+void round_leave_place(struct round_server *s);
+/* The first round waits no more for a place, as long as it is empty. */
+void round_settle_place(struct round_server *s);
 /* Workers or the supervisor have woken us: new findings, targets reached, administrative changes. */
 void round_wake(struct round *r);
 

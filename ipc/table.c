@@ -514,7 +514,7 @@ const char *table_outcome_text(uint32_t outcome)
 
 const char *table_verdict_text(uint32_t verdict)
 {
-	return verdict == SHM_UP ? "up" : verdict == SHM_DOWN ? "down" : "unknown";
+	return verdict == SHM_UP ? "up" : verdict == SHM_DOWN ? "down" : verdict == SHM_EMPTY ? "empty" : "unknown";
 }
 
 const char *table_eject_text(uint32_t reason)

@@ -162,10 +162,14 @@ void children_start_worker(struct worker *w)
 static void children_health_event(struct loop_fd *io, uint32_t events)
 {
 	struct health *h = CONTAINER(io, struct health, io);
-	char byte[16];
-	ssize_t n = recv(h->channel, byte, sizeof(byte), MSG_DONTWAIT);
+	struct health_rank rank;
+	ssize_t n = recv(h->channel, &rank, sizeof(rank), MSG_DONTWAIT);
 
 	(void)events;
+	if (n == sizeof(rank)) {
+		rows_rank(&h->s->table, h->gen->conf, rank.row, rank.weight, rank.backup != 0);
+		return;
+	}
 	if (n > 0) {
 		if (!h->first_round)
 			log_debug("health (pid %d): first round done", (int)h->pid);

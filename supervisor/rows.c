@@ -116,14 +116,43 @@ static void rows_new_pool(struct table *t, const struct conf_pool *conf, uint32_
 		atomic_store_explicit(&t->inst->pools, row + 1, memory_order_release);
 }
 
-static void rows_tell(struct shm_server *row, const struct conf_server *v)
+/* ranked: health says how much it can take, and has said so before (rows_rank()). */
+static void rows_tell(struct shm_server *row, const struct conf_server *v, bool ranked)
 {
+	atomic_store_explicit(&row->maxconn, v->maxconn, memory_order_relaxed);
+	atomic_store_explicit(&row->maxconn_least, v->maxconn_least, memory_order_relaxed);
+	if (ranked)
+		return;
 	atomic_store_explicit(&row->weight_conf, v->weight, memory_order_relaxed);
 	if (!rows_load(&row->weight_set))	/* what an operator said by hand stands over the file */
 		atomic_store_explicit(&row->weight, v->weight, memory_order_relaxed);
-	atomic_store_explicit(&row->maxconn, v->maxconn, memory_order_relaxed);
-	atomic_store_explicit(&row->maxconn_least, v->maxconn_least, memory_order_relaxed);
 	atomic_store_explicit(&row->backup, v->backup, memory_order_relaxed);
+}
+
+void rows_rank(struct table *t, const struct conf *conf, uint32_t number, uint32_t weight, bool backup)
+{
+	struct shm_server *row;
+
+	if (number >= t->max_servers || weight < 1 || weight > 256)
+		return;
+	row = &t->server[number];
+	for (unsigned i = 0; i < conf->npools; i++) {
+		const struct conf_pool *p = &conf->pool[i];
+
+		for (unsigned k = 0; k < p->ndiscovers; k++) {
+			const struct conf_discover *d = &p->discover[k];
+
+			for (unsigned j = 0; d->srv && j < d->places; j++) {
+				if (p->server[d->first + j].row != number)
+					continue;
+				atomic_store_explicit(&row->weight_conf, weight, memory_order_relaxed);
+				if (!rows_load(&row->weight_set))
+					atomic_store_explicit(&row->weight, weight, memory_order_relaxed);
+				atomic_store_explicit(&row->backup, backup, memory_order_relaxed);
+				return;
+			}
+		}
+	}
 }
 
 static void rows_new_server(struct table *t, const struct conf_server *v, uint32_t pool, uint32_t generation)
@@ -137,7 +166,7 @@ static void rows_new_server(struct table *t, const struct conf_server *v, uint32
 	atomic_store_explicit(&s->admin_ns, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->weight_set, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->added_ns, loop_clock_ns(), memory_order_relaxed);
-	rows_tell(s, v);
+	rows_tell(s, v, false);
 	table_clear_server(t, v->row);
 	atomic_store_explicit(&s->used, generation, memory_order_release);
 	if (v->row >= rows_load(&t->inst->servers))
@@ -289,7 +318,7 @@ void rows_publish(struct table *t, const struct conf *conf, uint32_t generation)
 			const struct conf_server *v = &p->server[j];
 			struct shm_server *row = &t->server[v->row];
 
-			rows_tell(row, v);
+			rows_tell(row, v, v->discover && p->discover[v->discover - 1].srv);
 			atomic_store_explicit(&row->used, generation, memory_order_release);
 		}
 	}

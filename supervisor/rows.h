@@ -17,6 +17,8 @@ int rows_known(const struct table *t, struct conf *conf);
 /* When the generation comes to serve: rows that were there before get its values, and are marked as used by it.
  * Not earlier, so that rows_undo() knows which ones were there. */
 void rows_publish(struct table *t, const struct conf *conf, uint32_t generation);
+/* Health asks for a weight of 1..256, and for a backup or not, of a server that SRV records name. Others are left alone. */
+void rows_rank(struct table *t, const struct conf *conf, uint32_t number, uint32_t weight, bool backup);
 /* Writes addresses that need no resolving. Only while there is no health process. */
 void rows_addresses(struct table *t, const struct conf *conf);
 /* Frees the rows that no generation from `oldest` on uses. */

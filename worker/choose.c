@@ -24,6 +24,12 @@ static struct {
 	uint64_t *entries, *errors, *turns, *dispatched;
 } col;
 
+/* A place of a discovery that no server holds. */
+static bool is_empty(const struct server *s)
+{
+	return s->conf->discover && atomic_load_explicit(&s->health->verdict, memory_order_relaxed) == SHM_EMPTY;
+}
+
 /* The table of balance hash, when there is none yet or weights have changed. */
 static void build_maglev(struct pool *p)
 {
@@ -32,8 +38,11 @@ static void build_maglev(struct pool *p)
 	struct maglev *m = NULL;
 	uint32_t *weight;
 
-	for (unsigned i = 0; i < n; i++)
-		weights = hash_mix(weights + atomic_load_explicit(&p->server[i].row->weight, memory_order_relaxed));
+	for (unsigned i = 0; i < n; i++) {
+		const struct server *s = &p->server[i];
+		uint32_t w = atomic_load_explicit(&s->row->weight, memory_order_relaxed);
+		weights = hash_mix(weights + (s->conf->discover ? (is_empty(s) ? 0 : s->key) + state_is_backup(s) : 0) + w);
+	}
 	if (p->maglev && p->maglev_weights == weights)
 		return;
 	name = calloc(n + 1, sizeof *name);
@@ -42,8 +51,8 @@ static void build_maglev(struct pool *p)
 		const struct server *s = &p->server[i];
 		uint32_t w = atomic_load_explicit(&s->row->weight, memory_order_relaxed);
 		/* Weight 0 is for a time: its places are kept, and passed over. */
-		weight[i] = s->conf->backup ? 0 : w ? w : s->conf->weight;
-		name[i] = hash_bytes(HASH_SERVER, s->conf->name, strlen(s->conf->name));
+		weight[i] = state_is_backup(s) || is_empty(s) ? 0 : w ? w : s->conf->weight;
+		name[i] = s->key;
 	}
 	if (name && weight)
 		m = maglev_build(name, weight, n);
@@ -67,10 +76,12 @@ static void look(struct pool *p)
 	p->ejected = false;
 	p->usable_weight = 0;
 	for (unsigned i = 0; i < p->conf->nservers; i++) {
-		const struct server *s = &p->server[i];
+		struct server *s = &p->server[i];
+		if (s->conf->discover)
+			state_name_server(s);
 		p->limited |= atomic_load_explicit(&s->row->maxconn, memory_order_relaxed) != 0;
 		p->ejected |= atomic_load_explicit(&s->health->ejected_until_ns, memory_order_relaxed) != 0;
-		if (!s->conf->backup && choose_usable(s))
+		if (!state_is_backup(s) && choose_usable(s))
 			p->usable_weight += atomic_load_explicit(&s->row->weight, memory_order_relaxed);
 	}
 	if (p->balance->needs & BALANCE_KEY)
@@ -125,7 +136,7 @@ static unsigned candidates(struct pool *p, const struct tried *tried, uint16_t *
 	for (int class = 0; class < 3 && found == 0; class++) {
 		for (unsigned i = 0; i < n; i++) {
 			struct server *s = &p->server[i];
-			col.usable[i] = class == 2 ? last_resort(s) : s->conf->backup == (class == 1) && choose_usable(s);
+			col.usable[i] = class == 2 ? last_resort(s) : state_is_backup(s) == (class == 1) && choose_usable(s);
 			found += col.usable[i];
 		}
 		for (unsigned i = 0; i < tried->n; i++)

@@ -3,19 +3,46 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "balance/balance.h"
 #include "balance/hash.h"
 #include "os/log.h"
+#include "os/sock.h"
 
 struct worker_state worker;
 
 static uint64_t name_hash(uint64_t purpose, const char *pool, const char *server)
 {
-	char text[2 * SHM_NAME_MAX];
+	char text[SHM_NAME_MAX + SOCK_TEXT_MAX];
 	int n = snprintf(text, sizeof text, "%s/%s", pool, server);
 
 	return hash_bytes(purpose, text, (size_t)n);
+}
+
+/*
+ * Servers of the configuration are known by their names. Those that were discovered are known by their addresses:
+ * two balancers, or one before and after a restart, may have them in different places.
+ */
+void state_name_server(struct server *s)
+{
+	const char *pool = s->pool->conf->name, *name = s->conf->name;
+	char address[SOCK_TEXT_MAX];
+	struct sockaddr_storage ss;
+	socklen_t size;
+
+	if (s->conf->discover) {
+		uint32_t seq = atomic_load_explicit(&s->health->addr_seq, memory_order_relaxed);
+
+		if (seq == s->named_for && s->key)
+			return;
+		s->named_for = seq;
+		size = table_address(worker.table, s->conf->row, &ss);
+		if (size)
+			name = sock_text((const struct sockaddr *)&ss, size, address, sizeof address);
+	}
+	s->cookie = name_hash(HASH_COOKIE, pool, name);
+	s->key = hash_bytes(HASH_SERVER, name, strlen(name));
 }
 
 void state_init(void)
@@ -47,7 +74,7 @@ void state_init(void)
 			s->inflight = &table_inflight(t, worker.slot)[row];
 			s->passive = &table_passive(t, worker.slot)[row];
 			s->dispatched = &table_dispatched(t, worker.slot)[row];
-			s->cookie = name_hash(HASH_COOKIE, p->conf->name, s->conf->name);
+			state_name_server(s);
 			s->cell = &table_cell(t, worker.slot)[row];
 			s->learn = &table_learn(t, worker.slot)[row];
 		}

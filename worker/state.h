@@ -35,6 +35,8 @@ struct server {
 	struct upstream *idle;		/* kept connections, most recently used first */
 	unsigned nidle;
 	uint64_t cookie;		/* what a sticky cookie names it by */
+	uint64_t key;			/* what balance hash knows it by */
+	uint32_t named_for;		/* a place of a discovery: shm_health.addr_seq of who these two are */
 	uint32_t down_gen;		/* our own finding "down" stands while health->gen is this ... */
 	bool down;			/* ... and this is set */
 };
@@ -84,6 +86,12 @@ struct worker_state {
 
 extern struct worker_state worker;
 
+/* A place of a discovery may have another server now: who that is, for cookies and hashes. */
+void state_name_server(struct server *s);
+static inline bool state_is_backup(const struct server *s)
+{
+	return s->conf->discover ? atomic_load_explicit(&s->row->backup, memory_order_relaxed) != 0 : s->conf->backup;
+}
 /* Builds pools and servers from the configuration; start-up only. */
 void state_init(void);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -66,12 +67,23 @@ static bool quiet(struct upstream *u)
 	return true;
 }
 
+static uint32_t address_now(const struct server *s)
+{
+	return atomic_load_explicit(&s->health->addr_seq, memory_order_relaxed);
+}
+
+/* Whether it leads to where the server is now: a name may stand for another machine meanwhile. */
+static bool leads_there(const struct upstream *u)
+{
+	return u->server->conf->addr_size || u->address == address_now(u->server);
+}
+
 /* A kept connection that can take a request now; NULL: there is none. */
 static struct upstream *reuse(struct server *s, bool check)
 {
 	struct upstream *u;
 
-	while ((u = s->idle) != NULL && check && !lives(u))
+	while ((u = s->idle) != NULL && (!leads_there(u) || (check && !lives(u))))
 		upstream_close(u);
 	if (u)
 		unlink_idle(u);
@@ -92,7 +104,7 @@ static struct upstream *reuse_own(const struct session_way *way, const struct se
 
 	if (u == NULL || u->server != s)
 		return NULL;
-	if (check && !lives(u)) {
+	if (!leads_there(u) || (check && !lives(u))) {
 		upstream_close(u);
 		return NULL;
 	}
@@ -100,7 +112,21 @@ static struct upstream *reuse_own(const struct session_way *way, const struct se
 	return u;
 }
 
-struct upstream *upstream_adopt(struct server *s, struct exchange *x, int fd, uint32_t uses)
+/* Which address of the server an open connection leads to: the one of now, or one that is not known. */
+static uint32_t address_of_peer(const struct server *s, int fd)
+{
+	struct sockaddr_storage peer, now;
+	socklen_t size = sizeof peer, now_size;
+	uint32_t address = address_now(s);
+
+	memset(&peer, 0, sizeof peer);
+	if (s->conf->addr_size || getpeername(fd, (struct sockaddr *)&peer, &size) < 0)
+		return 0;
+	now_size = table_address(worker.table, s->conf->row, &now);
+	return size == now_size && memcmp(&peer, &now, size) == 0 ? address : 0;
+}
+
+static struct upstream *start(struct server *s, struct exchange *x, int fd, uint32_t uses)
 {
 	struct upstream *u = slab_take(&upstreams);
 
@@ -111,6 +137,16 @@ struct upstream *upstream_adopt(struct server *s, struct exchange *x, int fd, ui
 	}
 	*u = (struct upstream){ .server = s, .x = x, .uses = uses, .timer.cb = on_timer };
 	conn_start(&u->c, fd, on_event);
+	return u;
+}
+
+struct upstream *upstream_adopt(struct server *s, struct exchange *x, int fd, uint32_t uses)
+{
+	uint32_t address = address_of_peer(s, fd);
+	struct upstream *u = start(s, x, fd, uses);
+
+	if (u)
+		u->address = address;
 	return u;
 }
 
@@ -128,6 +164,7 @@ struct upstream *upstream_get(struct server *s, struct exchange *x, bool fresh, 
 		table_add(&s->cell->reuses, 1);
 		return u;
 	}
+	uint32_t address = address_now(s);	/* before it is read: one that comes in between counts as another */
 	size = table_address(worker.table, s->conf->row, &ss);
 	if (size == 0) {
 		errno = EADDRNOTAVAIL;
@@ -137,9 +174,10 @@ struct upstream *upstream_get(struct server *s, struct exchange *x, bool fresh, 
 	if (fd < 0)
 		return NULL;
 	bool connected = errno == 0;
-	u = upstream_adopt(s, x, fd, 0);
+	u = start(s, x, fd, 0);
 	if (u == NULL)
 		return NULL;
+	u->address = address;
 	u->c.rd = false;	/* it has nothing to say before it is asked */
 	u->c.wr = connected;
 	return u;
@@ -181,7 +219,8 @@ void upstream_keep_own(struct upstream *u, struct session_way *way)
 
 	if (way && way->kept)
 		upstream_close(way->kept);
-	if (way == NULL || u->server->pool->conf->keepalive_max == 0 || keep_ns == 0 || conn_arm(&u->c) < 0 || !quiet(u)) {
+	if (way == NULL || u->server->pool->conf->keepalive_max == 0 || keep_ns == 0 || !leads_there(u) ||
+	    conn_arm(&u->c) < 0 || !quiet(u)) {
 		upstream_close(u);
 		return;
 	}
@@ -195,7 +234,7 @@ void upstream_keep(struct upstream *u)
 	struct server *s = u->server;
 	uint64_t keep_ns = keep_time(u);
 
-	if (s->nidle >= s->pool->conf->keepalive_max || keep_ns == 0 || conn_arm(&u->c) < 0 || !quiet(u)) {
+	if (s->nidle >= s->pool->conf->keepalive_max || keep_ns == 0 || !leads_there(u) || conn_arm(&u->c) < 0 || !quiet(u)) {
 		upstream_close(u);
 		return;
 	}

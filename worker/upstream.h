@@ -17,6 +17,7 @@ struct upstream {
 	struct exchange *x;		/* NULL: idle */
 	struct upstream *next, **prev;	/* while idle, in server->idle */
 	struct upstream **own;		/* while kept for one client: where its session has it; else NULL */
+	uint32_t address;		/* shm_health.addr_seq of the address that it leads to; 0: not known */
 	uint32_t uses;			/* exchanges before this one */
 	uint32_t announced_s;		/* Keep-Alive: timeout=N of its last answer; 0: none */
 };
