@@ -34,7 +34,7 @@ bad '8:9: "0" is out of range; expected a number from 1 to 64 or auto' "$pool${l
 bad '8:15: "30" is not a time; expected a time from 0s to 168h with its unit (ms, s, m or h)' "$pool${listen}grace-timeout 30"
 bad '9:1: "workers" again; expected it once, it is already on line 8' "$pool$listen"$'workers 2\nworkers 2'
 bad '6:5: there is no pool "ap"; did you mean "app"?' "$pool"$'listen web {\n\tbind *:80\n\tto ap\n}\n'
-bad '1:6: pool "app" has no servers; expected a line server NAME ADDRESS in it' $'pool app {\n}\n'"$listen"
+bad '1:6: pool "app" has no servers; expected a line server NAME ADDRESS or discover NAME HOST:PORT in it' $'pool app {\n}\n'"$listen"
 bad '4:8: listener "web" has no address; expected a line bind ADDRESS in it' "$pool"$'listen web {\n\tto app\n}\n'
 bad '4:8: listener "web" has no pool; expected a line to POOL in it' "$pool"$'listen web {\n\tbind *:80\n}\n'
 bad '9:7: address 127.0.0.1:8888 is taken, line 5 has 127.0.0.1:8888; expected each address once' \
@@ -112,7 +112,7 @@ while IFS= read -r line; do
 	*) [ -z "$inside" ] || printf '%s\n' "$line" | sed 's/^user .*/user nobody/' >>"$TMP/manual.$n" ;;
 	esac
 done <"$manual"
-is "$n" 4 'examples in the manual'
+is "$n" 5 'examples in the manual'
 while [ "$n" -gt 0 ]; do
 	good "example $n of the manual" <"$TMP/manual.$n"
 	n=$((n - 1))

@@ -83,7 +83,15 @@ static bool same_pool(const struct conf_pool *a, const struct conf_pool *b)
 
 		same = same_text(s->name, t->name) && same_text(s->host, t->host) && same_text(s->path, t->path) &&
 		    s->port == t->port && s->addr_size == t->addr_size && memcmp(&s->addr, &t->addr, sizeof(s->addr)) == 0 &&
-		    s->weight == t->weight && s->maxconn == t->maxconn && s->backup == t->backup;
+		    s->weight == t->weight && s->maxconn == t->maxconn && s->backup == t->backup && s->discover == t->discover;
+	}
+	same = same && a->ndiscovers == b->ndiscovers;
+	for (i = 0; same && i < a->ndiscovers; i++) {
+		const struct conf_discover *d = &a->discover[i], *e = &b->discover[i];
+
+		same = same_text(d->name, e->name) && same_text(d->host, e->host) && d->srv == e->srv && d->port == e->port &&
+		    d->first == e->first && d->places == e->places && d->every_ns == e->every_ns && d->hold_ns == e->hold_ns &&
+		    d->family == e->family && d->weight == e->weight && d->maxconn == e->maxconn && d->backup == e->backup;
 	}
 	return same;
 }
@@ -167,6 +175,7 @@ static bool same_conf(const struct conf *a, const struct conf *b)
 	    same_text(a->group, b->group) && same_text(a->pid_file, b->pid_file) && same_text(a->log, b->log) &&
 	    a->max_servers == b->max_servers && a->max_connections == b->max_connections && a->grace_ns == b->grace_ns && a->drain_ns == b->drain_ns &&
 	    a->hang_ns == b->hang_ns && a->npools == b->npools && a->nlisteners == b->nlisteners &&
+	    a->nresolvers == b->nresolvers && memcmp(a->resolver, b->resolver, sizeof(a->resolver)) == 0 &&
 	    same_errors(&a->errors, &b->errors);
 	unsigned i;
 
@@ -260,7 +269,8 @@ static void test_defaults(void)
 }
 
 static const char everything[] =
-    "workers 7\nuser u\ngroup \"g h\"\npid \"/run/l b.pid\"\nlog /var/log/lb\nmax-servers 9\nerror-status 500\n"
+    "resolver 127.0.0.1:8600 fd00::53 [::1]:5353\n"
+    "workers 7\nuser u\ngroup \"g h\"\npid \"/run/l b.pid\"\nlog /var/log/lb\nmax-servers 99\nerror-status 500\n"
     "max-connections 5\ngrace-timeout 0s\ndrain-timeout 2m\nhang-timeout 1500ms\n"
     "listen first {\nbind *:80\nbind [::1]:81 optional\nbind unix:/run/x\nmode http\nbacklog 1\nhead-timeout 1ms\n"
     "body-timeout 2ms\nidle-timeout 3ms\nsend-timeout 4ms\nlinger-timeout 5ms\nmax-connections 6\ntunnel-timeout 168h\nmax-body 10000\nmax-head 1k\nsplice off\naccept-proxy any\nproxy-from 10.0.0.0/8 fd00::/8 unix\n"
@@ -271,7 +281,8 @@ static const char everything[] =
     "server one 10.0.0.1:80 weight 256 backup\nserver \"two#2\" [::1]:80 backup\nserver three app.example.org:1 maxconn learned\n"
     "server 4 \"unix:/run/with blank\" weight 1 maxconn 2..200\n}\n"
     "pool b {\nretries 1000\nretry-on none\nretry-budget unlimited\nhedge on\nbalance hash source\nserver one 1 maxconn 7\n}\n"
-    "pool c {\nbalance hash header X-Key\nsticky cookie LB samesite none secure max-age 2h\nserver one 1\n}\n"
+    "pool c {\nbalance hash header X-Key\nsticky cookie LB samesite none secure max-age 2h\ndiscover app app.local.:8080\nserver one 1\n"
+    "discover \"s#\" srv _http._tcp.s.local places 3 every 100ms hold forever family both weight 4 maxconn 5 backup\n}\n"
     "listen second {\nmode tcp\nbind 10.1.1.1:80\nbind 10.1.1.2:82\nto b\nmax-body unlimited\n"
     "accept-proxy v1\nno-sni refuse\nroute sni WWW.Example.org to a\nroute sni *.example.ORG to b\n}\n";
 
@@ -285,7 +296,7 @@ static void test_everything(void)
 	/* *:80 has 10.1.1.1:80 already. */
 	at[15] = '1';
 	c = read_good(good, "everything that can be said");
-	ok(c->seed && c->workers == 7 && c->max_servers == 9 && c->grace_ns == 0 && c->drain_ns == 120 * CONF_SECOND &&
+	ok(c->seed && c->workers == 7 && c->max_servers == 99 && c->grace_ns == 0 && c->drain_ns == 120 * CONF_SECOND &&
 	    c->hang_ns == 1500 * CONF_MS, "outside of blocks");
 	ok(strcmp(c->user, "u") == 0 && strcmp(c->group, "g h") == 0 && strcmp(c->pid_file, "/run/l b.pid") == 0 &&
 	    strcmp(c->log, "/var/log/lb") == 0, "texts");
@@ -324,6 +335,16 @@ static void test_everything(void)
 	    !l->proxy_from.listed, "who may send them");
 	ok(c->listener[0].accept_proxy == CONF_PROXY_ANY && l->accept_proxy == CONF_PROXY_V1 && c->pool[0].send_proxy == CONF_PROXY_V2 &&
 	    c->pool[1].send_proxy == CONF_PROXY_OFF, "PROXY headers");
+	p = &c->pool[2];
+	ok(c->nresolvers == 3 && ((const struct sockaddr_in *)&c->resolver[0].addr)->sin_port == htons(8600) &&
+	    ((const struct sockaddr_in6 *)&c->resolver[1].addr)->sin6_port == htons(53), "name servers");
+	ok(p->ndiscovers == 2 && p->nservers == 14 && p->discover[0].places == 10 && p->discover[0].hold_ns == 30 * CONF_SECOND &&
+	    p->discover[0].every_ns == 0 && p->discover[0].family == CONF_FAMILY_ANY && p->discover[0].port == 8080, "a discovery, and what it is when little is said");
+	ok(p->discover[1].first == 11 && p->discover[1].srv && p->discover[1].every_ns == 100 * CONF_MS &&
+	    p->discover[1].hold_ns == UINT64_MAX && p->discover[1].family == CONF_FAMILY_BOTH, "another, of which all is said");
+	ok(p->server[0].discover == 1 && p->server[10].discover == 0 && p->server[13].discover == 2 && p->server[13].weight == 4 &&
+	    p->server[13].maxconn == 5 && p->server[13].backup && strcmp(p->server[13].name, "s#-3") == 0 &&
+	    strcmp(p->server[13].host, "_http._tcp.s.local") == 0 && p->server[13].addr_size == 0, "its places are servers");
 	ok(c->pool[0].eject && !c->pool[1].eject, "outliers");
 	ok(l->sni_required && l->nsnis == 2 && l->sni[0].pool == 0 && l->sni[1].pool == 1 && l->sni[0].size == 15 &&
 	    !strcmp(l->sni[0].name, "www.example.org") && !strcmp(l->sni[1].name, "*.example.org"), "routes by SNI");
@@ -346,7 +367,7 @@ static const struct bad bads[] = {
 	{ "", "F:1:1: there is nothing to listen on; expected a block listen NAME {\n" },
 	{ "wokers 4\n" POOL LISTEN, "F:1:1: unknown directive \"wokers\" outside of blocks; did you mean \"workers\"?\n" },
 	{ "qqq 4\n" POOL LISTEN, "F:1:1: unknown directive \"qqq\" outside of blocks; expected workers, max-servers, pool, listen, error-file, "
-	    "access-log, user, group, pid, control, control-group, log, log-level, error-status, max-connections, grace-timeout, drain-timeout, hang-timeout or heir\n" },
+	    "access-log, resolver, user, group, pid, control, control-group, log, log-level, error-status, max-connections, grace-timeout, drain-timeout, hang-timeout or heir\n" },
 	{ POOL LISTEN "workers 0\n", "F:8:9: \"0\" is out of range; expected a number from 1 to 64 or auto\n" },
 	{ POOL LISTEN "workers 65\n", "F:8:9: \"65\" is out of range; expected a number from 1 to 64 or auto\n" },
 	{ POOL LISTEN "workers 99999999999999999999\n",
@@ -385,13 +406,32 @@ static const struct bad bads[] = {
 	{ "pool p {\nserver a 1\n" LISTEN,
 	    "F:3:1: \"listen\" begins inside a block; expected \"}\" before it, to close the block of line 1\n" },
 	{ POOL LISTEN "backend x {\nserver a 1\nfoo {\n}\n}\n", "F:8:1: unknown directive \"backend\" outside of blocks; expected workers, "
-	    "max-servers, pool, listen, error-file, access-log, user, group, pid, control, control-group, log, log-level, error-status, max-connections, grace-timeout, drain-timeout, hang-timeout or heir\n" },
+	    "max-servers, pool, listen, error-file, access-log, resolver, user, group, pid, control, control-group, log, log-level, error-status, max-connections, grace-timeout, drain-timeout, hang-timeout or heir\n" },
 	{ "bind *:80\n" POOL LISTEN, "F:1:1: \"bind\" stands outside of blocks; expected it in a listener\n" },
 	{ "pool p {\nserver a 8080\nmode tcp\n}\n" LISTEN, "F:3:1: \"mode\" stands in a pool; expected it in a listener\n" },
 	{ "pool p {\nserver a 8080\nworkers 3\n}\n" LISTEN, "F:3:1: \"workers\" stands in a pool; expected it outside of blocks\n" },
 	{ "pool p {\nserver a \"8080\n}\n" LISTEN, "F:2:10: quotation mark without its end; expected a second \" on the same line\n" },
 	/* pools */
-	{ "pool p {\n}\n" LISTEN, "F:1:6: pool \"p\" has no servers; expected a line server NAME ADDRESS in it\n" },
+	{ "resolver x\npool p {\nserver a 1\n}\n" LISTEN, "F:1:10: \"x\" is not the address of a name server; expected IPV4, "
+	    "IPV4:PORT, IPV6 or [IPV6]:PORT, or resolver system\n" },
+	{ "resolver 1.1.1.1 2.2.2.2 3.3.3.3 4.4.4.4\npool p {\nserver a 1\n}\n" LISTEN, "F:1:34: \"4.4.4.4\" is one word too many; expected "
+	    "resolver system, or up to 3 IP addresses, with or without a port\n" },
+	{ "resolver 53\npool p {\nserver a 1\n}\n" LISTEN, "F:1:10: \"53\" is not the address of a name server; expected IPV4, "
+	    "IPV4:PORT, IPV6 or [IPV6]:PORT, or resolver system\n" },
+	{ "pool p {\ndiscover a srv\n}\n" LISTEN, "F:2:15: the line ends too early; expected discover NAME HOST:PORT, or discover NAME srv SERVICE\n" },
+	{ "pool p {\ndiscover a 10.0.0.1:80\n}\n" LISTEN, "F:2:12: bad name \"10.0.0.1:80\": an address, there is nothing to discover "
+	    "behind it; expected NAME:PORT, where NAME is looked up in the DNS; a line server NAME ADDRESS takes addresses\n" },
+	{ "pool p {\ndiscover a srv \"_x._y.b c\"\n}\n" LISTEN, "F:2:16: bad name \"_x._y.b c\": not the name of a service; expected "
+	    "a name such as _http._tcp.app.example.org\n" },
+	{ "pool p {\ndiscover a b.c:80 places 257\n}\n" LISTEN, "F:2:26: \"257\" is out of range; expected a number from 1 to 256\n" },
+	{ "pool p {\ndiscover a b.c:80 famly ipv4\n}\n" LISTEN, "F:2:19: \"famly\" is not an option here; did you mean \"family\"?\n" },
+	{ "pool p {\nserver a-2 1\ndiscover a b.c:80\n}\n" LISTEN, "F:3:10: the places of \"a\" would be called like server a-2 of line 2; "
+	    "expected another name\n" },
+	{ "pool p {\ndiscover aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa b.c:80\n}\n" LISTEN, "F:2:10: "
+	    "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" is not a name for its servers; expected 1 to 59 of "
+	    "letters, digits and . _ - : [ ] / #\n" },
+	{ "max-servers 9\npool p {\ndiscover a b.c:80\n}\n" LISTEN, "F:1:1: there are 10 servers; expected max-servers to be at least that\n" },
+	{ "pool p {\n}\n" LISTEN, "F:1:6: pool \"p\" has no servers; expected a line server NAME ADDRESS or discover NAME HOST:PORT in it\n" },
 	{ "pool p {\nserver a 1\nserver a 2\n}\n" LISTEN,
 	    "F:3:8: a second server \"a\" in this pool; expected another name, this one is taken on line 2\n" },
 	{ "pool p {\nserver a\n}\n" LISTEN, "F:2:9: the line ends too early; expected server NAME ADDRESS\n" },
