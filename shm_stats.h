@@ -258,6 +258,8 @@ struct shm_pool {
 						 * probes is due; UINT64_MAX: never. Workers that
 						 * see it reached wake health. */
 	_Atomic uint64_t rounds;		/* rounds of probes finished; release */
+	_Atomic uint64_t unresolved_ns;		/* CLOCK_MONOTONIC since when a name of its discoveries cannot be looked up;
+						 * 0: all can */
 };
 
 struct shm_server {

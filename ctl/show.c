@@ -89,8 +89,15 @@ static void show_trouble(FILE *out, const struct view *v, const struct show_styl
 				v->listener[i].name);
 	for (unsigned i = 0; i < v->npools; i++) {
 		const struct view_pool *p = &v->pool[i];
+		char when[TEXT_MAX];
 
-		if (p->leaving || p->up || !p->n)
+		if (!p->leaving && p->unresolved_ns && p->unresolved_ns <= v->now_ns) {
+			show_ink(out, style, INK_WARN);
+			fprintf(out, "! pool %s: a name has not resolved since %s (%s); the last servers stay\n", p->name,
+				text_clock(when, v, p->unresolved_ns), text_age(age, v->now_ns - p->unresolved_ns));
+			show_ink(out, style, INK_NONE);
+		}
+		if (p->leaving || p->up || (!p->n && !p->empty))
 			continue;
 		show_ink(out, style, INK_BAD);
 		fprintf(out, "! pool %s has no server that is up: its clients get errors\n", p->name);
@@ -243,8 +250,10 @@ static void show_pool_lines(FILE *out, const struct view *v, unsigned pool, int 
 	show_ink(out, style, INK_BOLD);
 	fprintf(out, "pool %s", p->name);
 	show_ink(out, style, INK_NONE);
-	fprintf(out, ": %s, check %s; %u of %u up; %" PRIu64 " in flight", text_balance(p), text_check(p), p->up, p->n,
-		p->inflight);
+	fprintf(out, ": %s, check %s; %u of %u up", text_balance(p), text_check(p), p->up, p->n);
+	if (p->empty)
+		fprintf(out, ", %" PRIu64 " place%s empty", p->empty, p->empty == 1 ? "" : "s");
+	fprintf(out, "; %" PRIu64 " in flight", p->inflight);
 	if (p->waiting)
 		fprintf(out, ", %" PRIu64 " waiting", p->waiting);
 	if (v->compared)

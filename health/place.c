@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "health/discover.h"
+#include "health/publish.h"
 #include "os/log.h"
 #include "os/sock.h"
 
@@ -172,6 +173,20 @@ static void follow(struct place *d, const struct resolve_name *n)
 		log_error("pool %s: no server is left, requests are answered with an error until there is one", d->pool->conf->name);
 }
 
+/* Says in the pool's row since when the first of its names fails. */
+static void publish(const struct round *r, const struct round_pool *p)
+{
+	uint64_t since = 0;
+
+	for (unsigned i = 0; i < r->ndiscoveries; i++) {
+		const struct resolve_name *n = &r->resolve.name[r->discovery[i].name];
+
+		if (r->discovery[i].pool == p && n->failures && (!since || n->failing_ns < since))
+			since = n->failing_ns;
+	}
+	publish_unresolved(r->table, p->conf->row, since);
+}
+
 void place_resolved(struct round *r, uint32_t name)
 {
 	const struct resolve_name *n = &r->resolve.name[name];
@@ -186,5 +201,6 @@ void place_resolved(struct round *r, uint32_t name)
 			follow(d, n);
 		for (unsigned p = 0; p < d->conf->places; p++)
 			round_settle_place(server_of(d, p));
+		publish(r, d->pool);
 	}
 }

@@ -144,3 +144,8 @@ void publish_round(struct table *t, uint32_t pool)
 
 	atomic_store_explicit(rounds, get(rounds) + 1, memory_order_release);
 }
+
+void publish_unresolved(struct table *t, uint32_t pool, uint64_t since_ns)
+{
+	set(&t->pool[pool].unresolved_ns, since_ns);
+}

@@ -46,5 +46,7 @@ void publish_join(struct table *t, uint32_t row, uint64_t turns, uint32_t weight
 /* Dispatched total at which workers wake us; UINT64_MAX: never. */
 void publish_target(struct table *t, uint32_t pool, uint64_t target);
 void publish_round(struct table *t, uint32_t pool);
+/* Since when a name of the pool cannot be looked up; 0: all can. */
+void publish_unresolved(struct table *t, uint32_t pool, uint64_t since_ns);
 
 #endif

@@ -99,6 +99,8 @@ static void failed(struct resolve_name *n, enum query_result result, uint32_t rc
 
 	if (n->every_ns)
 		wait = at_most(wait, n->every_ns);
+	if (!n->failures)
+		n->failing_ns = now;
 	if (!n->failures++ || result != n->result)
 		log_warn("name %s does not resolve: %s; %s", n->question.host, lookup_text(why, result, rcode),
 		    !n->n ? "it has no servers that are up" : !gone ? "its last addresses stay" :

@@ -26,7 +26,8 @@ struct resolve_name {
 	uint64_t every_ns;	/* between lookups; 0: as the answer says */
 	uint64_t hold_ns;	/* how long addresses outlive their name; UINT64_MAX: for ever */
 	uint64_t due_ns;	/* next lookup */
-	unsigned failures;	/* in a row */
+	unsigned failures;	/* in a row, */
+	uint64_t failing_ns;	/* since then */
 	enum query_result result;	/* of the last lookup */
 	uint64_t gone_ns;	/* there is no such name, since then; 0: there is, for all that is known */
 	bool busy;		/* a child has it */

@@ -679,6 +679,7 @@ void round_start(struct round *r)
 		struct round_pool *p = &r->pool[k];
 
 		set_target(p, UINT64_MAX);
+		publish_unresolved(r->table, p->conf->row, 0);
 		level_start(p);
 		for (unsigned i = 0; i < p->conf->nservers; i++) {
 			publish_address(&p->server[i]);

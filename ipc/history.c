@@ -118,6 +118,8 @@ enum history_state history_state_of(const struct table *t, uint32_t row)
 {
 	uint32_t admin = load32(&t->server[row].admin), verdict = load32(&t->health[row].verdict);
 
+	if (verdict == SHM_EMPTY)
+		return HISTORY_GONE;
 	if (admin == SHM_MAINT)
 		return HISTORY_MAINT;
 	if (admin == SHM_DRAIN)

@@ -276,6 +276,7 @@ static void metrics_server_latency(FILE *out, const struct view *v)
 #define POOL(name, type, help, as, field) { name, type, help, as, offsetof(struct view_pool, field) }
 
 static const struct metrics_field metrics_pool_fields[] = {
+	POOL("pool_empty_places", "gauge", "Places of discoveries that no server holds.", METRICS_COUNT, empty),
 	POOL("pool_queue_requests", "gauge", "Requests that wait for a server with room.", METRICS_COUNT, waiting),
 	POOL("pool_queued_requests_total", "counter", "Requests that had to wait.", METRICS_COUNT, queued),
 	POOL("pool_queue_refused_total", "counter", "Requests refused because the queue was full.", METRICS_COUNT, queue_refused),

@@ -103,7 +103,7 @@ char *text_why(char *buf, size_t room, const struct view_server *s)
 	buf[0] = '\0';
 	text_outcome(outcome, sizeof(outcome), s->down_outcome, status);
 	if (s->leaving)
-		snprintf(buf, room, "not in the configuration any more");
+		snprintf(buf, room, s->verdict == SHM_EMPTY ? "not behind its name any more" : "not in the configuration any more");
 	else if (s->admin != SHM_READY)
 		snprintf(buf, room, "set by hand%s%s", s->admin == SHM_DRAIN && s->verdict == SHM_DOWN ? "; down: " : "",
 			 s->admin == SHM_DRAIN && s->verdict == SHM_DOWN ? outcome : "");

@@ -154,6 +154,7 @@ static int view_take_pools(struct view *v, const struct table *t)
 		p->check = view_get32(&from->check);
 		p->balance = view_get32(&from->balance);
 		p->rounds = view_get(&from->rounds);
+		p->unresolved_ns = view_get(&from->unresolved_ns);
 		table_sum_queue(t, row, &queue);
 		p->waiting = view_get32(&queue.waiting);
 		p->queued = view_get(&queue.queued);
@@ -231,6 +232,19 @@ static int view_by_pool(const void *a, const void *b)
 	return x->row < y->row ? -1 : x->row > y->row;
 }
 
+/* An empty place is a server as long as its last one has something in hand; its figures stay its pool's. */
+static bool view_leaves_place(struct view *v, struct view_server *s)
+{
+	struct view_pool *p = &v->pool[s->pool];
+
+	p->empty++;
+	s->leaving = true;
+	if (s->inflight)
+		return true;
+	view_add_load(&p->load, &s->load);
+	return false;
+}
+
 static int view_take_servers(struct view *v, const struct table *t, bool load)
 {
 	uint32_t n = atomic_load_explicit(&t->inst->servers, memory_order_acquire), row;
@@ -270,6 +284,8 @@ static int view_take_servers(struct view *v, const struct table *t, bool load)
 		s->inflight = table_sum_inflight(t, row);
 		if (load)
 			view_take_load(s, t);
+		if (s->verdict == SHM_EMPTY && !view_leaves_place(v, s))
+			v->nservers--;
 	}
 	if (v->nservers)
 		qsort(v->server, v->nservers, sizeof(*v->server), view_by_pool);

@@ -28,7 +28,7 @@ struct view_load {
 struct view_server {
 	char name[VIEW_NAME_MAX];
 	uint32_t row, pool;		/* pool: index in view.pool */
-	bool leaving;			/* only an older generation has it: no new requests come */
+	bool leaving;			/* only an older generation has it, or its name not any more: no new requests come */
 	uint32_t weight, weight_conf, weight_set, admin, maxconn, maxconn_least, limit, backup;	/* limit: what holds now; 0: none */
 	uint64_t added_ns, admin_ns;
 	uint32_t verdict, outcome, status, in_a_row, down_outcome;
@@ -49,6 +49,8 @@ struct view_pool {
 	uint32_t check, balance;	/* as in shm_pool */
 	bool leaving;
 	uint64_t rounds;
+	uint64_t unresolved_ns;		/* since when a name of its discoveries cannot be looked up; 0: all can */
+	uint64_t empty;			/* places of discoveries that no server holds; they are not among the servers */
 	unsigned first, n;		/* its servers in view.server */
 	unsigned up;			/* servers that would be chosen */
 	uint64_t inflight;

@@ -111,6 +111,7 @@ static void rows_new_pool(struct table *t, const struct conf_pool *conf, uint32_
 	/* Health's words, which it sets when it comes to this pool. No worker looks at a row that was free. */
 	atomic_store_explicit(&p->round_target, UINT64_MAX, memory_order_relaxed);
 	atomic_store_explicit(&p->rounds, 0, memory_order_relaxed);
+	atomic_store_explicit(&p->unresolved_ns, 0, memory_order_relaxed);
 	atomic_store_explicit(&p->used, generation, memory_order_release);
 	if (row >= rows_load(&t->inst->pools))
 		atomic_store_explicit(&t->inst->pools, row + 1, memory_order_release);
