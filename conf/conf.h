@@ -74,7 +74,7 @@ struct conf_discover {
 	uint64_t every_ns;		/* between lookups; 0: as long as the answer may be kept */
 	uint64_t hold_ns;		/* servers stay so long when the name is no more; UINT64_MAX: for ever; 30 s */
 	enum conf_family family;	/* any: IPv4 if there are any, else IPv6 */
-	uint32_t weight, maxconn;	/* of each server, as in conf_server */
+	uint32_t weight, maxconn, maxconn_least;	/* of each server, as in conf_server */
 	bool backup;
 };
 

@@ -38,6 +38,7 @@ static void parse_discover_places(struct parse *p, struct conf_pool *pool, const
 		s->port = d->port;
 		s->weight = d->weight;
 		s->maxconn = d->maxconn;
+		s->maxconn_least = d->maxconn_least;
 		s->backup = d->backup;
 		s->discover = pool->ndiscovers;
 		if (!s->name || !s->host)

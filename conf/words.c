@@ -189,7 +189,7 @@ const struct words_entry words_discover[] = {
 	{ "hold", WORDS_TIME, AT(conf_discover, hold_ns), 0, 7 * DAY, "forever", UINT64_MAX, NULL, NULL },
 	ONE_OF("family", WORDS_ENUM, conf_discover, family, words_families),
 	UINT("weight", conf_discover, weight, 1, 256),
-	{ "maxconn", WORDS_UINT, AT(conf_discover, maxconn), 1, 1000000, "unlimited", 0, NULL, NULL },
+	{ "maxconn", WORDS_LIMIT, AT(conf_discover, maxconn), 1, 1000000, "unlimited", 0, NULL, NULL },
 	{ "backup", WORDS_FLAG, AT(conf_discover, backup), 0, 0, NULL, 0, NULL, NULL },
 	END
 };

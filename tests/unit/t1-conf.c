@@ -91,7 +91,7 @@ static bool same_pool(const struct conf_pool *a, const struct conf_pool *b)
 
 		same = same_text(d->name, e->name) && same_text(d->host, e->host) && d->srv == e->srv && d->port == e->port &&
 		    d->first == e->first && d->places == e->places && d->every_ns == e->every_ns && d->hold_ns == e->hold_ns &&
-		    d->family == e->family && d->weight == e->weight && d->maxconn == e->maxconn && d->backup == e->backup;
+		    d->family == e->family && d->weight == e->weight && d->maxconn == e->maxconn && d->maxconn_least == e->maxconn_least && d->backup == e->backup;
 	}
 	return same;
 }
