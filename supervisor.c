@@ -36,6 +36,7 @@
 #include "supervisor/channel.h"
 #include "supervisor/children.h"
 #include "supervisor/control.h"
+#include "supervisor/custody.h"
 #include "supervisor/dispatch.h"
 #include "supervisor/generation.h"
 #include "supervisor/hang.h"
@@ -274,6 +275,7 @@ static int prepare(struct conf *conf, bool serves)
 	}
 	succession_init(&sup);
 	children_init(&sup);
+	custody_init(&sup);
 	hang_init(&sup);
 	notify_init(&sup);
 	limit_none(&sup);

@@ -167,6 +167,7 @@ static void start(const struct worker_start *st)
 	worker.slot = st->slot;
 	worker.generation = st->generation;
 	worker.channel = st->channel;
+	worker.book = st->book;
 	worker.health_wake = st->health_wake;
 	worker.wake = st->wake;
 	worker.row = &st->table->worker[st->slot];

@@ -3,6 +3,7 @@
 #define WORKER_H
 
 #include "conf/conf.h"
+#include "ipc/book.h"
 #include "ipc/table.h"
 
 struct worker_start {
@@ -10,6 +11,7 @@ struct worker_start {
 	struct table *table;
 	uint32_t slot;		/* of the table */
 	uint32_t generation;
+	struct book *book;	/* NULL: no custody */
 	int channel;		/* the worker's end of its hand-off pair */
 	int health_wake;	/* eventfd: written to wake the health process */
 	const int *wake;	/* eventfd of each slot of the table, [max_workers]; 0: the supervisor */

@@ -203,6 +203,7 @@ struct conf {
 	unsigned max_servers;		/* rows in the table; at least what is used, default 1024 */
 	uint64_t grace_ns;		/* SIGTERM: time for what is in flight; 30 s */
 	uint64_t drain_ns;		/* reload: time for old workers; 1 h */
+	bool custody;			/* the supervisor keeps copies of clients' descriptors, so that they outlive a worker */
 	bool heir;			/* a process waits to succeed a supervisor that is killed; true, false with the command line */
 	uint64_t hang_ns;		/* a worker busy for longer is replaced; 10 s */
 	struct conf_pool *pool;

@@ -97,6 +97,7 @@ const struct words_entry words_top[] = {
 	TIME("grace-timeout", conf, grace_ns, 0, 7 * DAY),
 	TIME("drain-timeout", conf, drain_ns, 0, 7 * DAY),
 	TIME("hang-timeout", conf, hang_ns, 100 * CONF_MS, HOUR),
+	ONE_OF("custody", WORDS_BOOL, conf, custody, words_off_on),
 	ONE_OF("heir", WORDS_BOOL, conf, heir, words_off_on),
 	END
 };

@@ -44,6 +44,7 @@ struct handoff_head {
 #define HANDOFF_HEADED 2	/* no PROXY header is to come: it has been read, or was never expected */
 #define HANDOFF_PROXIED 4	/* the peer is the one of whom a PROXY header has told */
 #define HANDOFF_SECURE 8	/* which also said that he came over TLS */
+#define HANDOFF_ASKED 16	/* supervisor only: its next request was under way when a worker died */
 
 /* One client connection. */
 struct handoff_record {
@@ -58,7 +59,9 @@ struct handoff_record {
 	uint8_t addr[16];	/* of the peer; IPv4 in the first four */
 	uint8_t to[16];		/* HANDOFF_PROXIED: the address that the peer had called, of the same family */
 	uint16_t to_port;
-	uint16_t pad2;
+	uint16_t skip;		/* bytes at the front of the socket that have been answered: ipc/book.h */
+	uint32_t custody;	/* ticket, of the worker that it is handed to or comes from; 0: none */
+	uint32_t pad2;
 };
 
 /* One idle connection to a server. */

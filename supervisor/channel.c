@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "os/log.h"
+#include "supervisor/custody.h"
 #include "supervisor/dispatch.h"
 #include "supervisor/hang.h"
 #include "supervisor/logs.h"
@@ -165,6 +166,8 @@ static void channel_returned(struct worker *w, struct handoff_msg *m)
 	struct supervisor *s = w->gen->s;
 	unsigned i, n = 0;
 
+	for (i = 0; i < m->head.count; i++)
+		custody_returned(w, &m->rec[i]);
 	if (!s->current || s->succession.stop > STOP_PLACING) {
 		channel_close_fds(m);
 		return;
@@ -326,8 +329,13 @@ uint64_t channel_count(struct worker *w)
 		if (channel_in.head.type == CHANNEL_MARK)
 			return n;
 		if ((channel_in.head.type == HANDOFF_CONNS || channel_in.head.type == HANDOFF_MOVE) &&
-		    handoff_send(w->channel[0], &channel_in) == 0)
+		    handoff_send(w->channel[0], &channel_in) == 0) {
+			unsigned i;
+
 			n += channel_in.head.count;
+			for (i = 0; i < channel_in.head.count; i++)
+				custody_waits(w, &channel_in.rec[i]);
+		}
 		/* Words to the dead worker go with it: its successor starts with the present log, and is told anew. */
 		channel_close_fds(&channel_in);
 	}

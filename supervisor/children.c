@@ -18,9 +18,11 @@
 #include <unistd.h>
 
 #include "health.h"
+#include "ipc/book.h"
 #include "os/log.h"
 #include "os/stack.h"
 #include "supervisor/channel.h"
+#include "supervisor/custody.h"
 #include "supervisor/generation.h"
 #include "supervisor/hang.h"
 #include "supervisor/heir.h"
@@ -119,7 +121,7 @@ void children_start_worker(struct worker *w)
 
 	w->back_off.timer.cb = children_worker_due;
 	w->back_off.started_ns = s->loop.now_ns;
-	w->ready = w->killed = w->alien = false;
+	w->ready = w->killed = w->alien = w->bereaved = false;
 	w->kill_ns = 0;
 	snprintf(name, sizeof(name), "worker %u", w->slot);
 
@@ -130,6 +132,7 @@ void children_start_worker(struct worker *w)
 	atomic_store_explicit(&row->idle_upstreams, 0, memory_order_relaxed);
 	table_live(&s->table, w->slot);
 
+	book_fork(custody_of(w), 1);	/* no other child has it */
 	pid = children_fork(w->gen, name, w->channel[1], s->health_wake, true);
 	if (pid == 0) {
 		worker_main(&(struct worker_start){
@@ -137,11 +140,13 @@ void children_start_worker(struct worker *w)
 			.table = &s->table,
 			.slot = w->slot,
 			.generation = w->gen->number,
+			.book = custody_of(w),
 			.channel = w->channel[1],
 			.health_wake = s->health_wake,
 			.wake = s->wake,
 		});
 	}
+	book_fork(custody_of(w), 0);
 	if (pid < 0) {
 		uint64_t delay;
 
@@ -314,8 +319,15 @@ void children_drain(struct worker *w)
 {
 	if (!w->gone || w->drained)
 		return;
-	if (w->gen->s->succession.stop == STOP_NOT && (!channel_receive(w) || !channel_take_back(w)))
-		return;
+	if (w->gen->s->succession.stop == STOP_NOT) {
+		if (!channel_receive(w) || !channel_take_back(w))
+			return;
+		if (!w->bereaved)
+			custody_bereave(w);
+		w->bereaved = true;
+		if (custody_pending(w))
+			return;
+	}
 	w->drained = true;
 	generation_release(w);
 }
@@ -374,6 +386,7 @@ static void children_worker_ended(struct worker *w, int status)
 	channel_take_back(w);
 	atomic_store_explicit(&row->received, atomic_load_explicit(&row->handed, memory_order_relaxed) - channel_count(w),
 			      memory_order_relaxed);
+	custody_bereave(w);
 	w->full = false;
 	channel_watch(w);
 	table_add32(&row->restarts, 1);

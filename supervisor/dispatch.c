@@ -15,6 +15,7 @@
 #include "os/log.h"
 #include "supervisor/accept.h"
 #include "supervisor/channel.h"
+#include "supervisor/custody.h"
 #include "supervisor/hang.h"
 #include "supervisor/spread.h"
 
@@ -85,7 +86,7 @@ static void dispatch_scarce(struct supervisor *s, int err)
 }
 
 /*
- * Sends m to w; its descriptors are closed here when it is gone, or cannot be sent at all. 0, or -1 with errno:
+ * Sends m to w; its descriptors are closed here, or kept in custody, when it is gone, or cannot be sent at all. 0, or -1 with errno:
  * they are still there.
  */
 static int dispatch_send(struct supervisor *s, struct worker *w, struct handoff_msg *m)
@@ -93,12 +94,14 @@ static int dispatch_send(struct supervisor *s, struct worker *w, struct handoff_
 	_Atomic uint64_t *handed = &s->table.worker[w->slot].handed;
 	unsigned i;
 
+	custody_hold(w, m);
 	/* Counted before it is sent: the worker must never seem to have received more than it was handed. */
 	m->head.generation = w->gen->number;
 	table_add(handed, m->head.count);
 	if (handoff_send(w->channel[0], m) < 0) {
 		int err = errno;
 
+		custody_void(w, m);
 		table_add(handed, -(uint64_t)m->head.count);
 		if (err == EAGAIN || err == ENOBUFS || err == ENOMEM || err == ETOOMANYREFS || err == EPIPE ||
 		    err == ECONNRESET) {
@@ -107,9 +110,11 @@ static int dispatch_send(struct supervisor *s, struct worker *w, struct handoff_
 		}
 		log_error("worker %u: %u connections cannot be handed over and are closed: %s", w->slot, m->head.count,
 			  strerror(err));
+		for (i = 0; i < handoff_fds(m); i++)
+			close(m->fd[i]);
+		return 0;
 	}
-	for (i = 0; i < handoff_fds(m); i++)
-		close(m->fd[i]);
+	custody_sent(m);
 	return 0;
 }
 
@@ -263,6 +268,7 @@ void dispatch_turn(struct supervisor *s)
 		if (d->round.head.count)
 			dispatch_place(s, &d->round, NULL);
 	}
+	custody_turn(s);
 	accept_turn(s);
 	dispatch_gate(s);
 	d->stirred = false;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "supervisor/channel.h"
+#include "supervisor/custody.h"
 #include "supervisor/logs.h"
 
 unsigned generation_free_slots(const struct supervisor *s)
@@ -54,6 +55,8 @@ struct generation *generation_new(struct supervisor *s, struct conf *conf, uint3
 		g->nworkers++;
 		generation_clear_row(&s->table.worker[slot]);
 		atomic_store_explicit(&s->table.worker[slot].generation, number, memory_order_relaxed);
+		if (conf->custody)
+			custody_open(w);
 	}
 	g->conf = conf;
 	return g;
@@ -81,6 +84,7 @@ void generation_release(struct worker *w)
 	struct supervisor *s = w->gen->s;
 
 	channel_close(w);
+	custody_close(w);
 	timer_cancel(&s->loop.wheel, &w->back_off.timer);
 	if (w->slot && s->slot_used[w->slot]) {
 		generation_keep_totals(s, w->slot);

@@ -20,6 +20,7 @@
 
 #include "os/log.h"
 #include "supervisor/accept.h"
+#include "supervisor/custody.h"
 
 #define LIMIT_LOG_NS	(10 * CONF_SECOND)
 
@@ -89,7 +90,7 @@ static uint32_t limit_word(const _Atomic uint32_t *word)
 /* Connections that are in no worker's clients[] yet. */
 static uint64_t limit_on_the_way(const struct supervisor *s)
 {
-	uint64_t n = s->dispatch.round.head.count;
+	uint64_t n = s->dispatch.round.head.count + custody_orphans(s);
 	uint32_t slot;
 
 	for (slot = table_next_live(&s->table, 1); slot < s->table.max_workers; slot = table_next_live(&s->table, slot + 1)) {

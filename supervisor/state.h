@@ -25,6 +25,7 @@
 
 struct supervisor;
 struct generation;
+struct custody;
 
 /* How one child's place is filled again. children.c */
 struct back_off {
@@ -58,6 +59,10 @@ struct worker {
 	bool full;		/* the last send found no room; writable again clears it */
 	unsigned pending;	/* bit 1 << enum handoff_type: still to be said */
 	unsigned told;		/* the same bits: said to this process or its predecessors in this place */
+
+	/* custody.c */
+	struct custody *custody;	/* NULL: none */
+	bool bereaved;		/* what its last process held has been sorted */
 
 	/* hang.c */
 	uint64_t seen_received;	/* shm_worker.received at ... */
@@ -222,6 +227,10 @@ struct supervisor {
 	struct listeners listeners;
 	struct dispatch dispatch;
 	struct succession succession;
+	struct {
+		struct timer sweep;
+		unsigned copies, most;	/* of clients' descriptors, all workers' together */
+	} custody;			/* custody.c */
 	struct timer hang;
 	bool slot_used[SHM_WORKERS_MAX];
 };

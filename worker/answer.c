@@ -6,6 +6,7 @@
 #include "os/log.h"
 #include "worker/access.h"
 #include "worker/attempt.h"
+#include "worker/custody.h"
 #include "worker/date.h"
 #include "worker/fields.h"
 #include "worker/hedge.h"
@@ -66,6 +67,7 @@ static enum exchange_result forward_interim(struct exchange *x)
 			return invalid_answer(x, "interim answers do not fit");
 		s->out->end += (uint32_t)n;
 		access_interim(x, n);
+		custody_take(&s->c);
 		x->interim = true;
 		uint64_t none = 0;
 		struct conn *u = &x->u->c;
@@ -151,6 +153,7 @@ static enum exchange_result forward_head(struct exchange *x)
 	if (n == 0)
 		return invalid_answer(x, "head does not fit");
 	s->out->end += (uint32_t)n;
+	custody_take(&s->c);
 	place_cookie(x, s->out);
 	access_answered(x, s->out->end - before);
 	x->u->announced_s = h->keep_alive_timeout_s;

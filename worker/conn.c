@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "worker/custody.h"
 #include "worker/state.h"
 
 void conn_start(struct conn *c, int fd, loop_cb *cb)
@@ -42,6 +43,8 @@ void conn_events(struct conn *c, uint32_t events)
 void conn_close(struct conn *c)
 {
 	buf_give(&c->in);
+	if (c->h.fd >= 0 && (c->custody || c->owed))
+		custody_end(c);
 	loop_close(&worker.loop, &c->h);
 	c->armed = false;
 }
@@ -51,6 +54,10 @@ int conn_read(struct conn *c)
 	struct buf *b = c->in;
 	ssize_t n;
 
+	if (c->peek)
+		return custody_peek(c);
+	if (c->owed && custody_discard(c) < 0)
+		return CONN_ERROR;
 	if (b == NULL) {
 		b = c->in = buf_take();
 		if (b == NULL) {
@@ -116,6 +123,8 @@ void conn_reset(struct conn *c)
 	struct linger hard = { .l_onoff = 1, .l_linger = 0 };
 
 	setsockopt(c->h.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);	/* fails on unix sockets, which have no resets */
+	if (c->custody && connect(c->h.fd, &(struct sockaddr){ .sa_family = AF_UNSPEC }, sizeof(struct sockaddr)) == 0)
+		c->broken = true;
 }
 
 void conn_shut(struct conn *c)

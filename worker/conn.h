@@ -23,6 +23,12 @@ struct conn {
 	bool eof;		/* the end has been read */
 	bool shut;		/* we have sent FIN */
 	bool cut;		/* writing has shown that the peer has reset it; reading may then show a mere end */
+
+	/* custody.c; only a client's */
+	bool peek;		/* what is read stays in the socket */
+	uint8_t peeks, skips;	/* reads that stayed there, requests answered since it was last emptied */
+	uint16_t owed;		/* bytes at the front of the socket that were read: answered ones, and then those in `in` */
+	uint32_t custody;	/* ticket; 0: the supervisor holds no copy */
 };
 
 enum { CONN_AGAIN = -1, CONN_ERROR = -2 };	/* results of reading and writing, beside byte counts */
@@ -40,7 +46,8 @@ void conn_take(struct conn *c, uint32_t n);
 /* Writes first[0..first_size) and then second[..]. Bytes, CONN_AGAIN, CONN_ERROR. fin: FIN follows in this turn when all of
  * it is written, so the kernel may keep it back until then and send both in one segment. */
 long conn_write(struct conn *c, const char *first, size_t first_size, const char *second, size_t second_size, bool fin);
-/* Closing it will be a reset: what it brings is not the whole, and the peer must see that. */
+/* Closing it will be a reset (with a copy elsewhere, it is one now): what it brought is not the whole, and the peer must
+ * see that. */
 void conn_reset(struct conn *c);
 /* Sends FIN. */
 void conn_shut(struct conn *c);

@@ -21,6 +21,7 @@
 #include "worker/access.h"
 #include "worker/answer.h"
 #include "worker/attempt.h"
+#include "worker/custody.h"
 #include "worker/fields.h"
 #include "worker/hedge.h"
 #include "worker/learning.h"
@@ -152,6 +153,7 @@ static enum exchange_result connecting(struct exchange *x)
 		u->rd = true;	/* some servers speak first */
 		x->reached = true;
 		x->state = X_TUNNEL;
+		custody_take(&x->s->c);
 	} else
 		x->state = X_TALK;
 	return EXCHANGE_GO;
@@ -415,6 +417,11 @@ enum exchange_result exchange_start_http(struct session *s)
 		x->req_left = h->length;
 	x->req_read = !x->req_chunked && x->req_left == 0;
 	x->replay = x->req_chunked || x->req_left <= buf_room(x->req);
+	/* A body that is not all here has to be read away from the socket. */
+	if (x->req_chunked || x->req_left > buf_size(s->c.in))
+		custody_take(&s->c);
+	else
+		custody_ask(&s->c, s->requests - 1);
 	return attempt_first(x, 503);
 unable:
 	if (x)

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "worker/custody.h"
+
 #define TURN_BYTES	(512 * 1024)	/* what one direction may move before others get their turn */
 #define JOIN_BYTES	2048		/* copied behind the head: cheaper than a write of two pieces */
 #define SPLICE_LEFT	(48 * 1024)	/* known to come: below it copying is cheaper */
@@ -23,6 +25,8 @@ static long fill(struct flow *f, struct conn *from, uint64_t left)
 	size_t want = f->pipe->room < left ? f->pipe->room : (size_t)left;
 	ssize_t n;
 
+	if (from->owed && custody_discard(from) < 0)
+		return CONN_ERROR;
 	do
 		n = splice(from->h.fd, NULL, f->pipe->fd[1], NULL, want, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	while (n < 0 && errno == EINTR);

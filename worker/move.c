@@ -15,6 +15,7 @@
 
 #include "os/log.h"
 #include "worker/access.h"
+#include "worker/custody.h"
 #include "worker/exchange.h"
 
 #define MOVED_VERSION 2
@@ -123,6 +124,8 @@ bool move_out(struct session *s)
 	};
 	size_t at = sizeof m;
 
+	if (!custody_settle(&s->c, s->requests))
+		return false;
 	m.res_body.why = NULL;
 	at = pack(at, s->c.in, &m.client.in);
 	at = pack(at, u->c.in, &m.upstream.in);
@@ -152,6 +155,7 @@ bool move_out(struct session *s)
 		loop_del(&worker.loop, &u->c.h);
 	access_forget(s);
 	exchange_end(x, false);
+	s->c.custody = 0;
 	session_close(s);
 	return true;
 }
@@ -225,6 +229,7 @@ void move_in(const struct handoff_msg *msg)
 	if (s == NULL)
 		goto refuse;
 	nfds = 1;
+	custody_adopt(&s->c, &msg->rec[0]);
 	x = exchange_adopt(s, sv, msg->fd[1], m.uses);
 	if (x == NULL)
 		goto refuse;

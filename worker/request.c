@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "worker/custody.h"
+
 /* A body that is kept until the answer begins passes through x->req, where it stays when it has been sent. */
 static enum flow_result pump_held(struct exchange *x)
 {
@@ -48,6 +50,9 @@ enum exchange_result request_send(struct exchange *x)
 	uint64_t before = x->up.moved;
 	enum flow_result r;
 
+	/* A server is to see what must not be repeated. */
+	if (!http_idempotent(x->method))
+		custody_take(&s->c);
 	if (x->req_chunked) {
 		r = flow_pump_chunked(&x->up, &x->req_body, &s->c, &x->u->c, x->req, true, &x->req_span, &x->req_read, &x->replay);
 		if (x->req_body.total > s->listener->max_body)

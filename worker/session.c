@@ -18,6 +18,7 @@
 #include "os/log.h"
 #include "os/sock.h"
 #include "worker/access.h"
+#include "worker/custody.h"
 #include "worker/exchange.h"
 #include "worker/reply.h"
 #include "worker/move.h"
@@ -132,9 +133,7 @@ void session_close(struct session *s)
 /* So that the client cannot take what it got for the whole. */
 static void reset(struct session *s)
 {
-	struct linger hard = { .l_onoff = 1, .l_linger = 0 };
-
-	setsockopt(s->c.h.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+	conn_reset(&s->c);
 	session_close(s);
 }
 
@@ -159,7 +158,7 @@ int session_flush_handed_back(void)
 void session_record(const struct session *s, struct handoff_record *r)
 {
 	*r = (struct handoff_record){
-		.accepted_ns = s->accepted_ns, .requests = s->requests,
+		.accepted_ns = s->accepted_ns, .requests = s->requests, .custody = s->c.custody,
 		.listener = (uint16_t)(s->listener - worker.conf->listener),
 		.family = s->peer_family, .port = s->peer_port,
 		.flags = (uint16_t)((s->headed ? HANDOFF_HEADED : 0) | (s->secure ? HANDOFF_SECURE : 0)),
@@ -177,6 +176,10 @@ static bool hand_back(struct session *s)
 {
 	if (back.head.count == HANDOFF_MAX && session_flush_handed_back() < 0)
 		return false;
+	if (!custody_settle(&s->c, s->requests)) {
+		session_close(s);
+		return true;
+	}
 	session_record(s, &back.rec[back.head.count]);
 	if (s->c.armed)
 		loop_del(&worker.loop, &s->c.h);
@@ -190,6 +193,7 @@ static bool hand_back(struct session *s)
 
 bool session_reply(struct session *s, bool close)
 {
+	custody_take(&s->c);
 	if (s->out == NULL)
 		s->out = buf_take();
 	s->phase = SESSION_ANSWER;
@@ -289,6 +293,7 @@ static bool after_exchange(struct session *s, enum exchange_result r)
 		return true;
 	case EXCHANGE_NEXT:
 		s->phase = SESSION_IDLE;
+		custody_idle(&s->c, s->requests);
 		return true;
 	case EXCHANGE_LINGER:
 		linger(s);
@@ -357,6 +362,9 @@ static bool read_request(struct session *s)
 		if (!s->c.rd) {
 			if (s->phase == SESSION_IDLE && worker.retiring && hand_back(s))
 				return false;
+			/* What lies answered in the socket would be reported as news. */
+			if (s->phase == SESSION_IDLE && !s->c.armed && !custody_settle(&s->c, s->requests))
+				continue;
 			if ((s->phase == SESSION_IDLE && worker.stopping) || conn_arm(&s->c) < 0) {
 				session_close(s);
 				return false;
@@ -403,6 +411,14 @@ static bool read_preamble(struct session *s)
 		break;
 	}
 	timer_cancel(&worker.loop.wheel, &s->timer);
+	if (s->listener->accept_proxy != CONF_PROXY_OFF) {
+		/* A successor finds the header gone from the socket, and what it said here. */
+		struct handoff_record r;
+		session_record(s, &r);
+		custody_take(&s->c);
+		custody_tell(&s->c, &r);
+		custody_idle(&s->c, s->requests);
+	}
 	if (s->listener->mode == CONF_MODE_TCP)
 		return begin_tcp(s, pool);
 	s->phase = SESSION_IDLE;
@@ -440,6 +456,7 @@ void session_run(struct session *s)
 				return;
 			}
 			s->phase = SESSION_IDLE;
+			custody_idle(&s->c, s->requests);
 			break;
 		case SESSION_LINGER:
 			linger(s);
@@ -528,6 +545,7 @@ void session_start(int fd, const struct handoff_record *r)
 	    memory_order_release);
 	if (s == NULL)
 		return;
+	custody_begin(&s->c, r);
 	if (preamble_due(s)) {
 		s->phase = SESSION_PREAMBLE;
 		timer_set(&worker.loop.wheel, &s->timer, state_now() + s->listener->head_timeout_ns);

@@ -17,6 +17,7 @@ struct maglev;
 struct session;
 struct upstream;
 struct balance_algorithm;
+struct book;
 
 /* A server as this worker sees it. */
 struct server {
@@ -77,6 +78,7 @@ struct worker_state {
 	unsigned runnable;		/* those of them that gave way to others and go on in the next turn */
 	uint64_t rng;			/* see balance_draw() */
 	uint32_t slot, generation;
+	struct book *book;	/* NULL: no custody */
 	int channel, health_wake;
 	const int *wake;		/* eventfd of each slot, [table->max_workers]; 0 is the supervisor's; -1: none */
 	bool channel_full;		/* a message did not fit; when the channel takes more, session_sweep() */
