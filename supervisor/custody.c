@@ -33,12 +33,11 @@ enum custody_how {
 struct custody_held {
 	int fd;			/* HELD_FREE: the next free place, or -1 */
 	uint32_t accepted_s;	/* CLOCK_MONOTONIC */
-	uint32_t asked;		/* a worker has died over the request that followed this many; UINT32_MAX: none has */
+	uint16_t asked;		/* HANDOFF_ASKED: a worker has died over the request that followed so many (of their low bits) */
 	uint16_t listener;	/* as in the record that was sent */
-	uint16_t flags;
 	uint16_t use;
+	uint8_t flags;		/* as in the record that was sent */
 	uint8_t how;		/* enum custody_how */
-	uint8_t pad;
 };
 
 struct custody {
@@ -146,8 +145,8 @@ static uint32_t custody_take_place(struct worker *w, const struct handoff_record
 	h = &c->held[place];
 	c->free = h->fd;
 	*h = (struct custody_held){
-		.fd = fd, .accepted_s = (uint32_t)(r->accepted_ns / CONF_SECOND), .listener = r->listener, .flags = r->flags,
-		.asked = r->flags & HANDOFF_ASKED ? r->requests : UINT32_MAX, .how = moved ? HELD_MOVED : HELD_NEW,
+		.fd = fd, .accepted_s = (uint32_t)(r->accepted_ns / CONF_SECOND), .listener = r->listener, .flags = (uint8_t)r->flags,
+		.asked = (uint16_t)r->requests, .how = moved ? HELD_MOVED : HELD_NEW,
 		.use = (uint16_t)(h->use >= BOOK_USE_MAX ? 1 : h->use + 1),
 	};
 	s->custody.copies++;
@@ -301,7 +300,8 @@ void custody_bereave(struct worker *w)
 			custody_let_go(w, i, true);
 			continue;
 		}
-		if (word.use == h->use && word.state == BOOK_ASKED && word.requests == h->asked) {
+		if (word.use == h->use && word.state == BOOK_ASKED && h->flags & HANDOFF_ASKED &&
+		    (uint16_t)word.requests == h->asked) {
 			twice++;
 			custody_let_go(w, i, true);
 			continue;

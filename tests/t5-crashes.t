@@ -114,7 +114,7 @@ children="$(workers) $(health_pid)"
 disown "$LB_PID"
 kill -KILL "$LB_PID"
 for p in $children; do ok "child $p ends" wait_for 5 _gone "$p"; done
-rm -f "/dev/shm/loadbalancer.$LB_PID"
+rm -f "/dev/shm/loadbalancer.$LB_PID" "/dev/shm/loadbalancer-seen.$LB_PID"
 
 # --- children that cannot become what they should: they do not run; at the start nor at a reload ---
 if [ "$(id -u)" = 0 ] && setpriv --bounding-set=-setuid true 2>/dev/null; then

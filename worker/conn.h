@@ -16,18 +16,19 @@
 struct conn {
 	struct loop_fd h;
 	struct buf *in;		/* lent while it holds bytes */
-	bool armed;		/* registered with epoll */
-	bool rd, wr;		/* may be readable, writable: nothing has said otherwise since the last edge */
-	bool hup;		/* the peer has sent FIN, or worse: read until the end shows */
-	bool broken;		/* reset, or both directions are over */
-	bool eof;		/* the end has been read */
-	bool shut;		/* we have sent FIN */
-	bool cut;		/* writing has shown that the peer has reset it; reading may then show a mere end */
-
+	/* In one word, because an idle connection is to be small. */
+	bool armed:1;		/* registered with epoll */
+	bool rd:1, wr:1;	/* may be readable, writable: nothing has said otherwise since the last edge */
+	bool hup:1;		/* the peer has sent FIN, or worse: read until the end shows */
+	bool broken:1;		/* reset, or both directions are over */
+	bool eof:1;		/* the end has been read */
+	bool shut:1;		/* we have sent FIN */
+	bool cut:1;		/* writing has shown that the peer has reset it; reading may then show a mere end */
 	/* custody.c; only a client's */
-	bool peek;		/* what is read stays in the socket */
-	uint8_t peeks, skips;	/* reads that stayed there, requests answered since it was last emptied */
-	uint16_t owed;		/* bytes at the front of the socket that were read: answered ones, and then those in `in` */
+	bool peek:1;		/* what is read stays in the socket */
+	unsigned owed:14;	/* bytes at the front of the socket that were read: answered ones, and then those in `in` */
+	unsigned peeks:4;	/* reads that stayed there, of the request that is coming in */
+	unsigned skips:4;	/* requests answered since the socket was last emptied */
 	uint32_t custody;	/* ticket; 0: the supervisor holds no copy */
 };
 

@@ -16,6 +16,8 @@
 /* A head in more pieces than that is read as usual, or one that comes byte by byte would be copied anew with each byte. */
 #define PEEK_TIMES	8
 
+_Static_assert(BUF_SIZE <= BOOK_SKIP_MAX && SKIP_TIMES < 15 && PEEK_TIMES < 15, "they fit their fields");
+
 static struct book_word word_of(const struct conn *c)
 {
 	return book_unpack(atomic_load_explicit(&worker.book->word[book_place(c->custody)], memory_order_relaxed));
@@ -47,7 +49,7 @@ static int drop(struct conn *c, uint32_t n)
 			return -1;
 		}
 		n -= (uint32_t)got;
-		c->owed = (uint16_t)(c->owed - got);
+		c->owed = (c->owed - (unsigned)got) & BOOK_SKIP_MAX;
 	}
 	return 0;
 }
@@ -67,7 +69,7 @@ static bool take_ticket(struct conn *c, const struct handoff_record *r)
 
 void custody_begin(struct conn *c, const struct handoff_record *r)
 {
-	c->owed = r->skip;
+	c->owed = (unsigned)r->skip & BOOK_SKIP_MAX;
 	if (!take_ticket(c, r))
 		return;
 	c->peek = true;
@@ -85,7 +87,9 @@ void custody_idle(struct conn *c, uint32_t requests)
 	/* Read as usual, bytes are here only: it stays taken until they are gone. */
 	if (c->custody == 0 || c->peek || buf_size(c->in) > c->owed)
 		return;
-	if ((done(c) > SKIP_BYTES || ++c->skips > SKIP_TIMES) && drop(c, done(c)) == 0)
+	if (done(c) <= SKIP_BYTES && c->skips < SKIP_TIMES)
+		c->skips = (c->skips + 1) & 15;
+	else if (drop(c, done(c)) == 0)
 		c->skips = 0;
 	if (c->broken)
 		return;
@@ -180,8 +184,8 @@ int custody_peek(struct conn *c)
 			c->rd = false;
 		b->at = done(c);
 		b->end = (uint32_t)n;
-		c->owed = (uint16_t)n;
-		c->peeks++;
+		c->owed = (unsigned)n & BOOK_SKIP_MAX;
+		c->peeks = (c->peeks + 1) & 15;
 		return (int)(n - before);
 	}
 	c->rd = false;
