@@ -205,6 +205,10 @@ sub own_network {
 	socket my $s, PF_INET, SOCK_DGRAM, 0 or die "socket: $!\n";
 	my $lo = pack 'a16 s x22', 'lo', 0x1;	# struct ifreq: up
 	ioctl $s, 0x8914, $lo or die "loopback: $!\n";	# SIOCSIFFLAGS
+	for my $name (split ' ', $ENV{CONGESTION} // 'cubic reno') {
+		open my $f, '>', '/proc/sys/net/ipv4/tcp_congestion_control' or next;
+		last if syswrite $f, $name;
+	}
 }
 
 # ---- here it begins ----
