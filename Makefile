@@ -109,7 +109,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(BUILD)/core.a
 tools: $(TOOLS)
 
 check: $(BUILD)/loadbalancer $(if $(CTL),$(BUILD)/lbctl) $(TOOLS) $(UNIT)
-	@tests/house/need.sh curl dnsmasq nginx prove openssl hitch /usr/lib/python3/dist-packages/websockets/__init__.py
+	@tests/house/need.sh curl dnsmasq ip keepalived nginx prove openssl hitch /usr/lib/python3/dist-packages/websockets/__init__.py
 	LB=$(abspath $(BUILD)/loadbalancer) TESTBIN=$(abspath $(BUILD)/tools) LBCTL=$(abspath $(BUILD)/lbctl) \
 	    prove -j$(JOBS) --timer $(TESTS)
 
