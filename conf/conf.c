@@ -192,6 +192,7 @@ void conf_free(struct conf *c)
 	free(c->access_log);
 	free(c->pool);
 	free(c->listener);
+	free(c->text);
 	free(c->file);
 	free(c->user);
 	free(c->group);
