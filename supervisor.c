@@ -43,6 +43,7 @@
 #include "supervisor/heir.h"
 #include "supervisor/inherit.h"
 #include "supervisor/keep.h"
+#include "supervisor/lent.h"
 #include "supervisor/limit.h"
 #include "supervisor/listeners.h"
 #include "supervisor/logs.h"
@@ -319,8 +320,10 @@ static int prepare(struct conf *conf, bool serves)
 	}
 	if (succession_start(&sup, conf, err, sizeof(err)) < 0) {
 		log_error("%s", err);
+		lent_close_rest();	/* one of them may be why */
 		goto fail;
 	}
+	lent_close_rest();
 	return 0;
 fail:
 	if (taken <= 0)
@@ -452,6 +455,7 @@ int main(int argc, char **argv)
 	int status;
 
 	given = inherit_given();
+	lent_take();
 	proc_title_init(argc, argv);
 	upgrade_init(argv);
 	if (conf_options(&sup.options, argc, argv, stderr) < 0)

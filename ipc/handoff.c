@@ -106,6 +106,11 @@ void handoff_set_peer(struct handoff_record *r, const struct sockaddr_storage *s
 	if (ss->ss_family == AF_INET) {
 		memcpy(r->addr, &in->sin_addr, 4);
 		r->port = ntohs(in->sin_port);
+	} else if (ss->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+		/* Through a socket of both families, which only a service manager opens. */
+		r->family = AF_INET;
+		memcpy(r->addr, in6->sin6_addr.s6_addr + 12, 4);
+		r->port = ntohs(in6->sin6_port);
 	} else if (ss->ss_family == AF_INET6) {
 		memcpy(r->addr, &in6->sin6_addr, 16);
 		r->port = ntohs(in6->sin6_port);

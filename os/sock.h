@@ -25,5 +25,7 @@ int sock_connect(const struct sockaddr *sa, socklen_t size);
 /* The pending error of a socket (SO_ERROR), or errno of asking. 0: none. */
 int sock_error(int fd);
 void sock_nodelay(int fd);
+/* An IPv4 address in IPv6's clothes (::ffff:10.0.0.1) becomes one of IPv4; others stay as they are. */
+void sock_unmap(struct sockaddr_storage *ss);
 
 #endif

@@ -7,7 +7,7 @@
  *	pid-file FD			-1: none
  *	health PID FD			the process, and the eventfd that wakes it
  *	wake SLOT FD
- *	listener FD ROW MODE
+ *	listener FD ROW MODE LENT
  *	generation NUMBER STATE DRAIN GRACE HANG NLISTENERS NWORKERS	oldest first; times in ns
  *	bind LISTENER HEX		a socket address, for translating rows
  *	access TARGET			an access log, in the order in which its workers count them
@@ -122,7 +122,8 @@ int inherit_describe(const struct supervisor *s)
 	for (i = 0; i < s->table.max_workers; i++)
 		fprintf(f, "wake %u %d\n", i, s->wake[i]);
 	for (i = 0; i < s->listeners.n; i++)
-		fprintf(f, "listener %d %u %d\n", s->listeners.v[i]->fd, s->listeners.v[i]->row, (int)s->listeners.v[i]->mode);
+		fprintf(f, "listener %d %u %d %d\n", s->listeners.v[i]->fd, s->listeners.v[i]->row,
+			(int)s->listeners.v[i]->mode, s->listeners.v[i]->lent);
 	inherit_write_older(f, s->retiring);
 	if (s->current)
 		inherit_write_generation(f, s->current);
@@ -276,7 +277,7 @@ static bool inherit_open_fd(int fd)
 	return fd > STDERR_FILENO && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
-static struct listener *inherit_listener(int fd, unsigned row, int mode)
+static struct listener *inherit_listener(int fd, unsigned row, int mode, bool lent)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 	struct stat st;
@@ -290,6 +291,7 @@ static struct listener *inherit_listener(int fd, unsigned row, int mode)
 	}
 	sock_text((const struct sockaddr *)&l->addr, l->addr_size, l->text, sizeof(l->text));
 	l->fd = fd;
+	l->lent = lent;
 	l->row = (uint16_t)row;
 	l->mode = mode == CONF_MODE_TCP ? CONF_MODE_TCP : CONF_MODE_HTTP;
 	if (l->addr.ss_family == AF_UNIX && stat(((const struct sockaddr_un *)&l->addr)->sun_path, &st) == 0) {
@@ -299,7 +301,7 @@ static struct listener *inherit_listener(int fd, unsigned row, int mode)
 	return l;
 }
 
-static int inherit_add_listener(struct supervisor *s, int fd, unsigned row, int mode)
+static int inherit_add_listener(struct supervisor *s, int fd, unsigned row, int mode, bool lent)
 {
 	struct listener **v = realloc(s->listeners.v, (s->listeners.n + 1) * sizeof(struct listener *));
 	struct listener *l;
@@ -307,7 +309,7 @@ static int inherit_add_listener(struct supervisor *s, int fd, unsigned row, int 
 	if (!v)
 		return -1;
 	s->listeners.v = v;
-	l = inherit_listener(fd, row, mode);
+	l = inherit_listener(fd, row, mode, lent);
 	if (!l)
 		return -1;
 	v[s->listeners.n++] = l;
@@ -418,8 +420,8 @@ static int inherit_worker(struct generation *g, const char *line, unsigned place
 
 static int inherit_line(struct supervisor *s, struct generation **g, unsigned *places, const char *line)
 {
+	int x, y, lent = 0;
 	unsigned a;
-	int x, y;
 
 	if (sscanf(line, "wake %u %d", &a, &x) == 2) {
 		if (a >= s->table.max_workers || !inherit_open_fd(x))
@@ -427,8 +429,8 @@ static int inherit_line(struct supervisor *s, struct generation **g, unsigned *p
 		s->wake[a] = x;
 		return 0;
 	}
-	if (sscanf(line, "listener %d %u %d", &x, &a, &y) == 3)
-		return inherit_add_listener(s, x, a, y);
+	if (sscanf(line, "listener %d %u %d %d", &x, &a, &y, &lent) >= 3)
+		return inherit_add_listener(s, x, a, y, lent);
 	if (strncmp(line, "generation ", 11) == 0) {
 		*g = inherit_generation(s, line);
 		if (!*g)

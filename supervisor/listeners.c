@@ -18,6 +18,7 @@
 
 #include "os/log.h"
 #include "supervisor/accept.h"
+#include "supervisor/lent.h"
 
 #define LISTENERS_DEFER_S	1	/* TCP_DEFER_ACCEPT; after it a silent client is accepted all the same */
 
@@ -38,6 +39,25 @@ static bool listeners_not_here(int err)
 	return err == EAFNOSUPPORT || err == EADDRNOTAVAIL || err == EPROTONOSUPPORT;
 }
 
+/* IPv4's half of "all addresses" needs no socket where the one for IPv6's half was lent and takes both. */
+static bool listeners_covered(const struct supervisor *s, const struct conf *conf, const struct conf_bind *b)
+{
+	unsigned i, j;
+
+	for (i = 0; b->addr.ss_family == AF_INET && i < conf->nlisteners; i++) {
+		for (j = 0; j < conf->listener[i].nbinds; j++) {
+			const struct conf_bind *other = &conf->listener[i].bind[j];
+			const struct listener *l = listeners_find(&s->listeners, other);
+			int fd = !l ? lent_look((const struct sockaddr *)&other->addr) : l->lent ? l->fd : -1;
+
+			if (fd >= 0 && lent_covers(fd, (const struct sockaddr *)&b->addr))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* One that the service manager has opened, or one of our own. */
 static struct listener *listeners_open(const struct conf_bind *b, unsigned backlog)
 {
 	struct listener *l = calloc(1, sizeof(*l));
@@ -49,7 +69,10 @@ static struct listener *listeners_open(const struct conf_bind *b, unsigned backl
 	l->addr = b->addr;
 	l->addr_size = b->addr_size;
 	sock_text((const struct sockaddr *)&b->addr, b->addr_size, l->text, sizeof(l->text));
-	l->fd = sock_listen((const struct sockaddr *)&b->addr, b->addr_size, (int)backlog);
+	l->fd = lent_socket((const struct sockaddr *)&b->addr);
+	l->lent = l->fd >= 0;
+	if (!l->lent)
+		l->fd = sock_listen((const struct sockaddr *)&b->addr, b->addr_size, (int)backlog);
 	if (l->fd < 0)
 		goto fail;
 	if (b->addr.ss_family == AF_UNIX) {
@@ -78,14 +101,30 @@ static void listeners_shut(struct supervisor *s, struct listener *l)
 	if (l->limited)
 		s->dispatch.limited--;
 	close(l->fd);
-	if (l->addr.ss_family == AF_UNIX && lstat(path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
+	if (!l->lent && l->addr.ss_family == AF_UNIX && lstat(path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
 		unlink(path);
 	free(l);
 }
 
+/* What is open, or can be opened, for one bind, into the plan. 0, or -1 with errno. */
+static int listeners_plan_one(struct supervisor *s, const struct conf *conf, struct conf_bind *b, unsigned backlog,
+			      struct listeners *plan)
+{
+	struct listener *l = listeners_find(&s->listeners, b);
+
+	if (!l && listeners_covered(s, conf, b))
+		return 0;
+	if (!l)
+		l = listeners_open(b, backlog);
+	if (!l)
+		return b->optional && listeners_not_here(errno) ? 0 : -1;
+	b->fd = l->fd;
+	plan->v[plan->n++] = l;
+	return 0;
+}
+
 int listeners_plan(struct supervisor *s, struct conf *conf, struct listeners *plan, char *err, size_t size)
 {
-	struct listener *l;
 	unsigned i, j, n = 0;
 
 	for (i = 0; i < conf->nlisteners; i++)
@@ -100,12 +139,7 @@ int listeners_plan(struct supervisor *s, struct conf *conf, struct listeners *pl
 		for (j = 0; j < conf->listener[i].nbinds; j++) {
 			struct conf_bind *b = &conf->listener[i].bind[j];
 
-			l = listeners_find(&s->listeners, b);
-			if (!l)
-				l = listeners_open(b, conf->listener[i].backlog);
-			if (!l && b->optional && listeners_not_here(errno))
-				continue;
-			if (!l) {
+			if (listeners_plan_one(s, conf, b, conf->listener[i].backlog, plan) < 0) {
 				if (conf->file)
 					snprintf(err, size, "%s:%d: cannot listen on %s: %s", conf->file, b->line, b->text,
 						 strerror(errno));
@@ -113,8 +147,6 @@ int listeners_plan(struct supervisor *s, struct conf *conf, struct listeners *pl
 					snprintf(err, size, "cannot listen on %s: %s", b->text, strerror(errno));
 				goto fail;
 			}
-			b->fd = l->fd;
-			plan->v[plan->n++] = l;
 		}
 	}
 	if (plan->n == 0) {
@@ -194,7 +226,8 @@ void listeners_commit(struct supervisor *s, const struct conf *conf, struct list
 			kept++;
 			continue;
 		}
-		log_info("%s: no longer listened on", old.v[i]->text);
+		log_info("%s: no longer listened on%s", old.v[i]->text,
+			 old.v[i]->lent ? "; the service manager keeps it open, and who still comes waits there" : "");
 		listeners_shut(s, old.v[i]);
 		dropped++;
 	}
@@ -232,7 +265,8 @@ void listeners_deafen(struct supervisor *s)
 	for (i = 0; i < s->listeners.n; i++) {
 		const struct listener *l = s->listeners.v[i];
 
-		if (l->addr.ss_family == AF_UNIX)
+		/* The filter would outlive us on one that was lent; who comes there now waits for the next start. */
+		if (l->addr.ss_family == AF_UNIX || l->lent)
 			continue;
 		if (setsockopt(l->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
 			log_warn("%s: new connections cannot be held off while stopping: %s", l->text, strerror(errno));

@@ -122,6 +122,7 @@ struct listener {
 	ino_t ino;
 	uint16_t row;			/* of its listener in the serving configuration */
 	enum conf_mode mode;
+	bool lent;			/* a service manager keeps it open, whatever we do with our copy: lent.c */
 	bool watched;			/* it is in the listeners' epoll */
 	bool limited;			/* it is not, because max-connections is reached. limit.c */
 };

@@ -518,8 +518,10 @@ static void succession_close(struct supervisor *s)
 {
 	unsigned i;
 
-	for (i = 0; s->current && !s->succession.at_once && i < s->listeners.n; i++)
-		accept_last(s, s->listeners.v[i]);
+	for (i = 0; s->current && !s->succession.at_once && i < s->listeners.n; i++) {
+		if (!s->listeners.v[i]->lent)	/* whoever is started next finds them there */
+			accept_last(s, s->listeners.v[i]);
+	}
 	s->dispatch.open = false;
 	listeners_close(s);
 	s->succession.stop = STOP_PLACING;
@@ -562,6 +564,10 @@ static void succession_stop_begin(struct supervisor *s, bool at_once)
 		timer_set(&s->loop.wheel, &u->grace, s->loop.now_ns + s->current->conf->grace_ns);
 	} else {
 		log_info("stopping at once");
+	}
+	for (i = 0; i < s->listeners.n; i++) {
+		if (s->listeners.v[i]->lent)
+			accept_remove(s, s->listeners.v[i]);
 	}
 	if (s->current && !at_once && accept_recent(s)) {
 		listeners_deafen(s);

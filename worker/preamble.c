@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "os/log.h"
+#include "os/sock.h"
 #include "worker/fields.h"
 #include "worker/upstream.h"
 
@@ -198,9 +199,13 @@ size_t preamble_write(char buf[static PROXY_HEADER_WRITE_MAX], const struct sess
 	if (s->way && s->way->proxied) {
 		memcpy(h.to, s->way->to, sizeof h.to);
 		h.to_port = s->way->to_port;
-	} else if (getsockname(s->c.h.fd, (struct sockaddr *)&ss, &size) == 0 && ss.ss_family == h.family)
-		set_to(&h, &ss);
-	else
-		h.family = AF_UNSPEC;	/* a header with half of the truth is none */
+	} else {
+		if (getsockname(s->c.h.fd, (struct sockaddr *)&ss, &size) == 0)
+			sock_unmap(&ss);
+		if (ss.ss_family == h.family)
+			set_to(&h, &ss);
+		else
+			h.family = AF_UNSPEC;	/* a header with half of the truth is none */
+	}
 	return proxy_header_write(buf, version, &h);
 }
