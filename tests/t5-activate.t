@@ -49,7 +49,7 @@ like "$(load -n 50 --close)" '"ok":50,"failed":0' "serves"
 like "$("$TESTBIN/load" "unix:$TMP/web.sock" -n 20)" '"ok":20,"failed":0' "on both"
 
 # --- stop and start under load: nobody finds the door closed ---
-load -c 6 -d 6 --pause 1 --close >"$TMP/oneshot" &
+load -c 6 -d 3 --pause 1 --close >"$TMP/oneshot" &
 L=$!
 for n in 1 2 3; do
 	old=$(supervisor)
@@ -64,7 +64,7 @@ is "$(grep -c '^started' "$TMP/starts")" 4 "that was $n restarts"
 ok "the socket's file is still there" test -S "$TMP/web.sock"
 
 # --- reload, upgrade and takeover keep them ---
-load -c 4 -d 4 --pause 1 --close >"$TMP/oneshot" &
+load -c 4 -d 3 --pause 1 --close >"$TMP/oneshot" &
 L=$!
 kill -HUP "$(supervisor)"
 ok "a reload" wait_for 8 known 'generation 2 serves, generation 1 retires'

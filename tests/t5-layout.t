@@ -15,7 +15,7 @@ OLD=$("$LB" -v | cut -d' ' -f2)
 
 # The same source with another layout: fields moved, others in between, rows of another size.
 mkdir "$TMP/src"
-(cd "$root" && cp -r Makefile ./*.[ch] supervisor worker health balance ipc conf http os ctl "$TMP/src")
+tar -C "$root" --exclude=./build --exclude=./.git --exclude=./tests -cf - . | tar -C "$TMP/src" -xf -
 cd "$TMP/src" || exit 2
 layout=$(sed -n 's/^#define SHM_LAYOUT[[:space:]]*\([0-9]*\).*/\1/p' shm_stats.h)
 sed -i -e 's/^#define SHM_LAYOUT.*/#define SHM_LAYOUT 999/' \
