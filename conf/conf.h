@@ -86,7 +86,7 @@ enum conf_hash { CONF_HASH_SOURCE, CONF_HASH_PATH, CONF_HASH_HEADER, CONF_HASH_C
 /* When a request may be given to another server: bits of conf_pool.retry_on. */
 enum conf_retry {
 	CONF_RETRY_CONNECT = 1, CONF_RETRY_RESET = 2, CONF_RETRY_TIMEOUT = 4,
-	CONF_RETRY_502 = 8, CONF_RETRY_503 = 16, CONF_RETRY_504 = 32,
+	CONF_RETRY_502 = 8, CONF_RETRY_503 = 16, CONF_RETRY_504 = 32, CONF_RETRY_500 = 64, CONF_RETRY_429 = 128,
 };
 
 #define CONF_HEDGE_LEARNED UINT64_MAX	/* conf_pool.hedge_ns: when it takes longer than 95 of 100 do */

@@ -34,7 +34,7 @@ const char *const words_balance[] = {
 const char *const words_hashes[] = {
 	[CONF_HASH_SOURCE] = "source", [CONF_HASH_PATH] = "path", [CONF_HASH_HEADER] = "header", [CONF_HASH_COOKIE] = "cookie", NULL
 };
-const char *const words_retry_on[] = { "connect", "reset", "timeout", "502", "503", "504", NULL };
+const char *const words_retry_on[] = { "connect", "reset", "timeout", "502", "503", "504", "500", "429", NULL };
 const char *const words_check_kinds[] = {
 	[CONF_CHECK_SEED] = "load",
 	[CONF_CHECK_HTTP] = "http",
@@ -107,7 +107,7 @@ const struct words_entry words_pool[] = {
 	[WORDS_POOL_CHECK] = OWN("check", "check load PATH, http PATH, tcp or none"),
 	[WORDS_POOL_SERVER] = OWN("server", "server NAME ADDRESS"),
 	[WORDS_POOL_STICKY] = OWN("sticky", "sticky cookie NAME"),
-	[WORDS_POOL_RETRY_ON] = OWN("retry-on", "retry-on none, or some of connect, reset, timeout, 502, 503 and 504"),
+	[WORDS_POOL_RETRY_ON] = OWN("retry-on", "retry-on none, or some of connect, reset, timeout, 429, 500, 502, 503 and 504"),
 	[WORDS_POOL_HEDGE] = OWN("hedge", "off, on or a time from 1ms to 1h with its unit (ms, s, m or h)"),
 	[WORDS_POOL_REQUEST_FIELD] = OWN("request-field", "request-field set, add or remove NAME and a value"),
 	[WORDS_POOL_RESPONSE_FIELD] = OWN("response-field", "response-field set, add or remove NAME and a value"),

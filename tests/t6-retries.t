@@ -29,6 +29,16 @@ head -c 200000 /dev/zero >"$TMP/large"
 is "$(count 10 503 -T "$TMP/large" /d)" 5 "a PUT with a body that is not held, neither"
 is "$(grep -c 'PUT /d' "$TMP/good.log") $(grep -c 'PUT /d' "$TMP/sick.log")" "5 5" "each was sent once"
 stop_lb
+for status in 429 500 502 504; do
+	start_backend "SICK$status" --status $status
+	sick=SICK$status
+	start "server good 127.0.0.1:$GOOD" "server sick 127.0.0.1:${!sick}" "retry-on $status" "check none"
+	is "$(count 4 200 /a)" 4 "retry-on $status"
+	stop_lb
+done
+start "server good 127.0.0.1:$GOOD" "server sick 127.0.0.1:$SICK500" "retry-on 502 503 504 429" "check none"
+is "$(count 4 500 /a)" 2 "no other status"
+stop_lb
 start "server good 127.0.0.1:$GOOD" "server sick 127.0.0.1:$SICK" "check none"
 is "$(count 10 503 /a)" 5 "by default an answer is an answer"
 stop_lb

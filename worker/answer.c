@@ -211,7 +211,7 @@ static enum exchange_result receive_head(struct exchange *x)
 	case HTTP_DONE:
 		break;
 	}
-	if (x->head->status >= 502 && attempt_instead(x, &r))
+	if (x->head->status >= 429 && attempt_instead(x, &r))
 		return r;
 	hedge_drop(x);		/* from here on the answer is this server's */
 	return x->head->status < 200 && x->head->status != 101 ? forward_interim(x) : forward_head(x);

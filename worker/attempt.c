@@ -232,16 +232,28 @@ enum exchange_result attempt_late(struct exchange *x)
 	return attempt_again(x, SHM_OUT_WORKER_TIMEOUT, 504);
 }
 
+/* enum conf_retry of an answer; 0: none. */
+static unsigned retry_kind(unsigned status)
+{
+	switch (status) {
+	case 429: return CONF_RETRY_429;
+	case 500: return CONF_RETRY_500;
+	case 502: return CONF_RETRY_502;
+	case 503: return CONF_RETRY_503;
+	case 504: return CONF_RETRY_504;
+	default: return 0;
+	}
+}
+
 bool attempt_instead(struct exchange *x, enum exchange_result *r)
 {
-	unsigned status = x->head->status, kind = status == 502 ? CONF_RETRY_502 : status == 503 ? CONF_RETRY_503 :
-	    status == 504 ? CONF_RETRY_504 : 0;
+	unsigned status = x->head->status, kind = retry_kind(status);
 	struct server *sv = x->server, *other;
 	bool full, failed;
 
 	if (x->hedge && x->pool->conf->retry_on & kind) {
 		table_add(&sv->cell->retries, 1);
-		table_add(&sv->cell->responses[5], 1);
+		table_add(&sv->cell->responses[status / 100], 1);
 		learning_answered(x, status);
 		*r = EXCHANGE_GO;
 		return hedge_instead(x);
@@ -260,7 +272,7 @@ bool attempt_instead(struct exchange *x, enum exchange_result *r)
 		return false;
 	}
 	table_add(&sv->cell->retries, 1);
-	table_add(&sv->cell->responses[5], 1);
+	table_add(&sv->cell->responses[status / 100], 1);
 	witness_failed(x, sv, SEEN_STATUS, SEEN_RETRIED, status, NULL);
 	learning_answered(x, status);
 	forget_attempt(x);

@@ -16,7 +16,7 @@
  *	only elsewhere			not where its cookie binds it to a server; never at the end of a queue
  *	only as the budget allows	the pool's retry-budget
  *
- * A copy that fails, or is answered 5xx or by an interim answer, is let go: the first one may do better.
+ * A copy that fails, or is answered 5xx, 429 or by an interim answer, is let go: the first one may do better.
  * If the first one fails, the copy takes its place instead of a retry.
  */
 #include "worker/hedge.h"
@@ -292,10 +292,10 @@ static enum exchange_result judge(struct exchange *x)
 	struct hedge *h = x->hedge;
 	unsigned status = h->head->status;
 
-	if (status >= 200 && status < 500)
+	if (status >= 200 && status < 500 && status != 429)
 		return win(x);
-	if (status >= 500) {
-		table_add(&h->server->cell->responses[5], 1);
+	if (status >= 200) {
+		table_add(&h->server->cell->responses[status / 100], 1);
 		change_places(x);
 		learning_answered(x, status);
 		change_places(x);

@@ -475,9 +475,9 @@ static const struct bad bads[] = {
 	{ "pool p {\nserver a 1\nsticky cookie LB max-age 0s\n}\n" LISTEN, "F:3:26: \"0s\" is out of range; expected a time from 1s to 9600h "
 	    "with its unit (ms, s, m or h) or session\n" },
 	{ "pool p {\nserver a 1\nretry-on\n}\n" LISTEN,
-	    "F:3:9: the line ends too early; expected retry-on none, or some of connect, reset, timeout, 502, 503 and 504\n" },
-	{ "pool p {\nserver a 1\nretry-on connect 500\n}\n" LISTEN,
-	    "F:3:18: \"500\" is nothing to retry on; did you mean \"502\"?\n" },
+	    "F:3:9: the line ends too early; expected retry-on none, or some of connect, reset, timeout, 429, 500, 502, 503 and 504\n" },
+	{ "pool p {\nserver a 1\nretry-on connect 501\n}\n" LISTEN,
+	    "F:3:18: \"501\" is nothing to retry on; did you mean \"502\"?\n" },
 	{ "pool p {\nserver a 1\nretry-on reset 503 reset\n}\n" LISTEN, "F:3:20: \"reset\" stands here twice; expected it once\n" },
 	{ "pool p {\nserver a 1\nretry-budget 20\n}\n" LISTEN,
 	    "F:3:14: \"20\" is not a percentage; expected from 0% to 1000% or unlimited\n" },
