@@ -3,11 +3,14 @@
  * scenario of tests/bench/balance.sh.
  *
  *	balance serve SCENARIO SECONDS		prints its ports in a line, then serves until its input ends
- *	balance load SCENARIO PORT SECONDS	prints "requests=N p50=MS p99=MS p999=MS slow=PERCENT failed=PERCENT"
+ *	balance load SCENARIO PORT SECONDS	prints "requests=N p50=MS p99=MS p999=MS slow=PERCENT failed=PERCENT good=N"
  *
  * Servers answer after an exponential 20 ms (event-driven: all of them are one process that uses next to no processor),
  * requests come as a Poisson process, 400 a second, and latency counts from the instant at which a request was due.
  * What happens when is told from the first request on, in the scenarios below. slow: later than 1 s.
+ *
+ * overload-N: N times what four servers with two slots can do, 400 a second. Clients leave after a second, and good is
+ * what was answered 200 before, per second.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,24 +25,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #define SECOND	UINT64_C(1000000000)
-#define RATE	400.0
 #define SERVERS	16
-#define CONNS	4096
-#define HEAD	4096
+#define CONNS	16384
+#define HEAD	1024
 #define DRAIN	(5 * SECOND)	/* after the last request; what is not answered then has failed */
 
 /* Figures count requests due from from_s on; a third of `seconds` is the trouble in "stall". */
 static const struct scenario {
 	const char *name;
 	unsigned servers, slots;
-	double from_s;
+	double from_s, rate;		/* rate: requests a second */
+	bool leave;			/* clients do, after a second */
 } scenarios[] = {
-	{ "stall", 11, 0, 0 }, { "skew", 16, 4, 0 }, { "holes", 12, 0, 0 }, { "cold", 10, 0, 6 },
+	{ "stall", 11, 0, 0, 400, false }, { "skew", 16, 4, 0, 400, false }, { "holes", 12, 0, 0, 400, false },
+	{ "cold", 10, 0, 6, 400, false }, { "overload-1", 4, 2, 2, 400, true }, { "overload-1.5", 4, 2, 2, 600, true },
+	{ "overload-2", 4, 2, 2, 800, true }, { "overload-4", 4, 2, 2, 1600, true },
 };
 static const struct scenario *scenario;
 
@@ -110,6 +116,7 @@ static struct server {
 	struct conn *first, *last;
 } server[SERVERS];
 static struct conn conn[CONNS];
+static unsigned conns;		/* all in use are below */
 static uint64_t begun_ns;
 static double seconds;
 
@@ -240,6 +247,8 @@ static void accept_all(struct server *s)
 			close(fd);
 			continue;
 		}
+		if (i >= conns)
+			conns = i + 1;
 		conn[i].fd = fd;
 		conn[i].server = (unsigned)(s - server);
 		conn[i].due_ns = 0;
@@ -281,7 +290,7 @@ static int serve(void)
 		uint64_t next = now() + 20000000, t;
 		int n;
 
-		for (unsigned i = 0; i < CONNS; i++)
+		for (unsigned i = 0; i < conns; i++)
 			if (conn[i].fd >= 0 && conn[i].due_ns && conn[i].due_ns < next)
 				next = conn[i].due_ns;
 		n = wait_events(e, 64, next);
@@ -296,7 +305,7 @@ static int serve(void)
 				readable(e[i].data.ptr);
 		}
 		t = now();
-		for (unsigned i = 0; i < CONNS; i++) {
+		for (unsigned i = 0; i < conns; i++) {
 			struct conn *c = &conn[i];
 
 			if (c->fd < 0 || c->due_ns == 0 || c->due_ns > t)
@@ -325,7 +334,7 @@ struct client {
 	char head[HEAD];
 };
 static struct client client[CONNS], *idle;
-static unsigned busy;
+static unsigned busy, clients;		/* clients: all in use are below */
 static const char question[] = "GET / HTTP/1.1\r\nHost: bench\r\n\r\n";
 
 static void over(struct client *c, bool failed, bool keep)
@@ -357,6 +366,8 @@ static void begin(size_t request, unsigned port)
 			c++;
 		if (c == client + CONNS)
 			return;		/* too many at once: this one has failed */
+		if (c >= client + clients)
+			clients = (unsigned)(c - client) + 1;
 		c->used = true;
 		c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&sin, sizeof sin) < 0 || fcntl(c->fd, F_SETFL, O_NONBLOCK) < 0)
@@ -408,6 +419,16 @@ static void answer(struct client *c)
 	over(c, strncmp(c->head, "HTTP/1.1 200", 12) != 0, length != NULL && strcasestr(c->head, "connection: close") == NULL);
 }
 
+/* Who has waited for a second waits no more. */
+static void leave(void)
+{
+	uint64_t t = now();
+
+	for (unsigned i = 0; i < clients; i++)
+		if (client[i].used && client[i].sent && t - sample[client[i].request].due_ns > SECOND)
+			over(&client[i], true, false);
+}
+
 static int by_ms(const void *a, const void *b)
 {
 	const struct sample *x = a, *y = b;
@@ -418,7 +439,7 @@ static int by_ms(const void *a, const void *b)
 static int load(unsigned port)
 {
 	uint64_t start = now(), due = start, end = start + (uint64_t)(seconds * 1e9);
-	size_t room = (size_t)(seconds * RATE * 2) + 1000, n = 0, slow = 0, failed = 0;
+	size_t good = 0, room = (size_t)(seconds * scenario->rate * 2) + 1000, n = 0, slow = 0, failed = 0;
 	struct epoll_event e[64];
 
 	sample = calloc(room, sizeof *sample);
@@ -430,11 +451,14 @@ static int load(unsigned port)
 		while (due < end && samples < room && due <= now()) {
 			sample[samples] = (struct sample){ .due_ns = due, .ms = 1e6, .failed = true };
 			begin(samples++, port);
-			due += (uint64_t)(exponential(1 / RATE) * 1e9);
+			due += (uint64_t)(exponential(1 / scenario->rate) * 1e9);
 		}
 		got = wait_events(e, 64, due < end ? due : now() + 10000000);
 		for (int i = 0; i < got; i++)
-			answer(e[i].data.ptr);
+			if (((struct client *)e[i].data.ptr)->used)
+				answer(e[i].data.ptr);
+		if (scenario->leave)
+			leave();
 	}
 	for (size_t i = 0; i < samples; i++)
 		if (sample[i].due_ns >= start + (uint64_t)(scenario->from_s * 1e9))
@@ -443,9 +467,11 @@ static int load(unsigned port)
 	for (size_t i = 0; i < n; i++) {
 		slow += sample[i].ms > 1000;
 		failed += sample[i].failed;
+		good += !sample[i].failed && sample[i].ms <= 1000;
 	}
-	printf("requests=%zu p50=%.1f p99=%.1f p999=%.1f slow=%.4f failed=%.4f\n", n, sample[n / 2].ms, sample[n * 99 / 100].ms,
-	    sample[n * 999 / 1000].ms, 100 * (double)slow / (double)n, 100 * (double)failed / (double)n);
+	printf("requests=%zu p50=%.1f p99=%.1f p999=%.1f slow=%.4f failed=%.4f good=%.1f\n", n, sample[n / 2].ms, sample[n * 99 / 100].ms,
+	    sample[n * 999 / 1000].ms, 100 * (double)slow / (double)n, 100 * (double)failed / (double)n,
+	    (double)good / (seconds - scenario->from_s));
 	return 0;
 }
 
@@ -458,6 +484,8 @@ int main(int argc, char **argv)
 			scenario = &scenarios[i];
 	if (scenario == NULL)
 		goto usage;
+	struct rlimit files = { 2 * CONNS, 2 * CONNS };
+	setrlimit(RLIMIT_NOFILE, &files);	/* as root; others have what they have */
 	signal(SIGPIPE, SIG_IGN);
 	srand48((long)now() ^ getpid());
 	ep = epoll_create1(EPOLL_CLOEXEC);
@@ -469,6 +497,7 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "load") == 0 && argc == 5)
 		return load((unsigned)atoi(argv[3]));
 usage:
-	fprintf(stderr, "usage: balance serve SCENARIO SECONDS | load SCENARIO PORT SECONDS; SCENARIO: stall, skew, holes, cold\n");
+	fprintf(stderr, "usage: balance serve SCENARIO SECONDS | load SCENARIO PORT SECONDS; SCENARIO: stall, skew, holes, cold,\n"
+	    "overload-1, -1.5, -2, -4\n");
 	return 2;
 }

@@ -3,7 +3,8 @@
 #
 # ROUNDS (3) runs of SECONDS_EACH (30) for each; what is printed is the median of each figure. SCENARIOS and
 # BALANCERS (adaptive adaptive+hedge least-connections
-# nginx haproxy) choose some; "+hedge" adds `hedge on`. Two workers or threads each.
+# nginx haproxy) choose some; "+hedge" adds `hedge on`, "+limits"
+# learned limits and a queue-target. Two workers or threads each.
 # Do not run it beside other work.
 set -u
 lb=$1 bin=$2
@@ -48,9 +49,10 @@ start() {	# BALANCER PORT SERVER-PORT...: in front of these
 		} >"$dir/haproxy.conf"
 		haproxy -f "$dir/haproxy.conf" >"$dir/err" 2>&1 & ;;
 	*)
-		{ printf 'workers 2\npool app {\n\tbalance %s\n\tcheck load /healthcheck every 500ms timeout 400ms\n' "${kind%+hedge}"
-		[ "$kind" = "${kind%+hedge}" ] || printf '\thedge on\n'
-		for s; do printf '\tserver s%s 127.0.0.1:%s\n' "$s" "$s"; done
+		{ printf 'workers 2\npool app {\n\tbalance %s\n\tcheck load /healthcheck every 500ms timeout 400ms\n' "${kind%%+*}"
+		limits=
+		case $kind in *+hedge) printf '\thedge on\n' ;; *+limits) printf '\tqueue-target 50ms\n'; limits=' maxconn learned' ;; esac
+		for s; do printf '\tserver s%s 127.0.0.1:%s%s\n' "$s" "$s" "$limits"; done
 		printf '}\nlisten web {\n\tbind 127.0.0.1:%s\n\tto app\n}\n' "$at"
 		} >"$dir/lb.conf"
 		"$lb" -c "$dir/lb.conf" 2>"$dir/err" & ;;
@@ -62,7 +64,7 @@ start() {	# BALANCER PORT SERVER-PORT...: in front of these
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
 for scenario in ${SCENARIOS:-stall skew holes cold}; do
-	printf '%s\n  %-20s %8s %8s %8s %10s %10s\n' "$scenario" "" "p50 ms" "p99" "p99.9" "> 1 s %" "failed %"
+	printf '%s\n  %-20s %8s %8s %8s %10s %10s %8s\n' "$scenario" "" "p50 ms" "p99" "p99.9" "> 1 s %" "failed %" "good/s"
 	for ((round = 0; round < rounds; round++)); do
 		for balancer in ${BALANCERS:-adaptive adaptive+hedge least-connections nginx haproxy}; do
 			mkfifo "$dir/end"
@@ -79,7 +81,7 @@ for scenario in ${SCENARIOS:-stall skew holes cold}; do
 	done
 	for balancer in ${BALANCERS:-adaptive adaptive+hedge least-connections nginx haproxy}; do
 		printf '  %-20s' "$balancer"
-		for figure in p50:8.1f p99:8.1f p999:8.1f slow:10.4f failed:10.4f; do
+		for figure in p50:8.1f p99:8.1f p999:8.1f slow:10.4f failed:10.4f good:8.1f; do
 			# shellcheck disable=SC2059
 			printf " %${figure#*:}" "$(grep -o "${figure%:*}=[0-9.]*" "$dir/$scenario.$balancer" | cut -d= -f2 | median)"
 		done

@@ -5,7 +5,6 @@ for command; do
 	command -v "$command" >/dev/null 2>&1 || [ -x "/usr/sbin/$command" ] || [ -f "$command" ] && continue
 	case $command in
 	dnsmasq) package=dnsmasq-base ;;
-	ip) package=iproute2 ;;
 	prove) package=perl ;;
 	*ngx_stream_module.so) package=libnginx-mod-stream ;;
 	dpkg-buildpackage) package="dpkg-dev build-essential" ;;

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define POLICIES 8
+#define POLICIES 12
 
 static bool wanted(const char *name, int argc, char **argv)
 {
@@ -30,16 +30,16 @@ static void run(const struct sim_scenario *c, uint64_t seed, const char *directo
 	unsigned n = 0;
 
 	printf("%s: %s; %.0f requests/s\n", c->name, c->title, c->per_second);
-	printf("  %-18s %8s %8s %8s %8s %8s %8s %9s %7s %6s\n", "", "p50 ms", "p90", "p99", "p99.9", "max", "> 1 s %", "failed %",
-	    "even", "most");
+	printf("  %-20s %8s %8s %8s %8s %8s %8s %9s %7s %6s %8s\n", "", "p50 ms", "p90", "p99", "p99.9", "max", "> 1 s %", "failed %",
+	    "even", "most", "good/s");
 	for (const struct sim_policy *p = sim_policies; p->name; p++) {
 		struct sim_result *r = &result[n];
 
-		if ((only && strcmp(only, p->name) != 0) || (c->large && p->all))
+		if ((only && strcmp(only, p->name) != 0) || (c->large && p->all) || (p->overload && !c->overload))
 			continue;
 		sim_run(c, p, seed, r);
-		printf("  %-18s %8.1f %8.1f %8.1f %8.1f %8.0f %8.4f %9.4f %7.3f %6.2f\n", p->name, r->p50, r->p90, r->p99, r->p999,
-		    r->max, 100 * r->slow, 100 * r->failed, r->fairness, r->peak_share);
+		printf("  %-20s %8.1f %8.1f %8.1f %8.1f %8.0f %8.4f %9.4f %7.3f %6.2f %8.1f\n", p->name, r->p50, r->p90, r->p99, r->p999,
+		    r->max, 100 * r->slow, 100 * r->failed, r->fairness, r->peak_share, r->good);
 		fflush(stdout);
 		policy[n++] = p;
 	}

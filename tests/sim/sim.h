@@ -49,6 +49,7 @@ struct sim_scenario {
 	uint64_t from_ns, to_ns;	/* requests that began then are what is reported; 0, 0: all */
 	void (*start)(struct sim *s);
 	void (*tick)(struct sim *s);	/* every 10 ms: what changes */
+	bool overload;			/* more than the servers can do: for policies with limits as well */
 	bool large;			/* too many servers for policies that look at all of them */
 };
 
@@ -58,11 +59,17 @@ struct sim_policy {
 	sim_pick *pick;
 	bool all;			/* looks at all servers for each choice */
 	bool central;			/* requests wait in one queue for the first free slot of a sound server */
+	bool hedge;			/* a second copy of what takes longer than 95 of 100, within that budget */
+	bool limits;			/* learned, with a line before them; one balancer */
+	bool overload;			/* only for scenarios of overload */
+	uint64_t target_ns;		/* the line is shed when nobody waits for less; 0: after 5 s only */
 	unsigned retries;		/* of requests answered 500 at once, within a budget of a fifth */
 };
 
 struct sim_result {
 	double p50, p90, p99, p999, max, mean;	/* ms */
+	double good;			/* answered within 1 s, a second */
+	double hedged;			/* share of requests of which a second copy was sent */
 	double failed, slow;		/* shares: answered 500 or not at all; later than 1 s */
 	double fairness;		/* Jain's index over what the servers got, by weight; 1: all alike */
 	double peak_share;		/* the largest share of one server, times the number of servers */

@@ -12,7 +12,7 @@
 #define LEAST_MS 5.0
 #define MOST_MS	5000.0
 
-static const char *const color[] = { "#c0392b", "#e59866", "#2471a3", "#7f8c8d", "#8e44ad", "#27ae60", "#000", "#888" };
+static const char *const color[] = { "#c0392b", "#e59866", "#2471a3", "#7f8c8d", "#8e44ad", "#27ae60", "#16a085", "#000", "#888", "#b7950b", "#5d6d7e", "#6e2c00" };
 
 /* Height of a latency on the page. */
 static double at(double ms)
