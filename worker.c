@@ -23,6 +23,7 @@
 #include "os/log.h"
 #include "worker/access.h"
 #include "worker/choose.h"
+#include "worker/conns.h"
 #include "worker/fields.h"
 #include "worker/move.h"
 #include "worker/queue.h"
@@ -146,6 +147,9 @@ static void on_channel(struct loop_fd *h, uint32_t events)
 		case HANDOFF_REOPEN:
 			reopen_logs(&m);
 			break;
+		case HANDOFF_ASK:
+			conns_ask(&m);
+			break;
 		case HANDOFF_READY:
 		case HANDOFF_PING:
 			break;
@@ -219,6 +223,7 @@ _Noreturn void worker_main(const struct worker_start *st)
 			log_fatal("waiting for events: %s", strerror(errno));
 		session_run_yielded();
 		more = queue_run();
+		more |= conns_run();
 		watch_channel();
 		if ((worker.retiring || worker.stopping) && worker.sessions == 0 && session_flush_handed_back() == 0)
 			break;

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ctl/find.h"
 #include "os/sock.h"
 
 #define ASK_ANSWER_MAX (64u << 20)	/* bytes; a configuration of 16384 servers has some millions */
@@ -43,12 +44,25 @@ static int ask_wait(int fd, short events, uint64_t end_ns)
 	}
 }
 
-static int ask_send(int fd, const char *text, size_t size, uint64_t end_ns)
+/* given: a descriptor that goes along with the first byte; -1: none. */
+static int ask_send(int fd, const char *text, size_t size, int given, uint64_t end_ns)
 {
-	while (size) {
-		ssize_t n = send(fd, text, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+	union { struct cmsghdr align; char space[CMSG_SPACE(sizeof(int))]; } ctl = { 0 };
 
+	while (size) {
+		struct iovec iov = { (void *)text, size };
+		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+		ssize_t n;
+
+		if (given >= 0) {
+			msg.msg_control = &ctl;
+			msg.msg_controllen = sizeof(ctl);
+			ctl.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
+			memcpy(CMSG_DATA(&ctl.align), &given, sizeof(int));
+		}
+		n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n >= 0) {
+			given = -1;
 			text += n;
 			size -= (size_t)n;
 		} else if (errno == EAGAIN) {
@@ -103,7 +117,7 @@ fail:
 	return NULL;
 }
 
-enum lbctl_exit ask(const char *path, pid_t pid, const char *request, uint64_t timeout_ns, char **text)
+enum lbctl_exit ask(const char *path, pid_t pid, const char *request, int given, uint64_t timeout_ns, char **text)
 {
 	uint64_t end_ns = ask_clock_ns() + timeout_ns;
 	struct sockaddr_storage ss;
@@ -137,7 +151,7 @@ enum lbctl_exit ask(const char *path, pid_t pid, const char *request, uint64_t t
 		fprintf(stderr, "lbctl: control socket %s is not the supervisor's\n", path);
 		goto out;
 	}
-	if (ask_send(fd, request, strlen(request), end_ns) < 0 && errno != EPIPE)
+	if (ask_send(fd, request, strlen(request), given, end_ns) < 0 && errno != EPIPE)
 		goto fail;
 	answer = ask_read(fd, end_ns);
 	if (!answer)
@@ -172,4 +186,24 @@ out:
 	if (fd >= 0)
 		close(fd);
 	return result;
+}
+
+enum lbctl_exit ask_supervisor(const struct table *t, const struct lbctl_options *o, const char *request, int fd,
+			       uint64_t timeout_ns, char **text)
+{
+	char path[SHM_PATH_MAX];
+
+	*text = NULL;
+	if (o->socket) {
+		snprintf(path, sizeof(path), "%s", o->socket);
+	} else {
+		memcpy(path, t->inst->control, sizeof(path));
+		path[sizeof(path) - 1] = '\0';
+	}
+	if (path[0] == '\0') {
+		fprintf(stderr, "lbctl: this instance has no control socket: \"control PATH\" in its configuration and a restart "
+			"give it one\n");
+		return LBCTL_CONTROL;
+	}
+	return ask(path, o->socket ? 0 : (pid_t)find_supervisor(t), request, fd, timeout_ns, text);
 }

@@ -39,7 +39,7 @@ static uint64_t change_timeout(const struct lbctl_options *o, uint64_t usual_ns)
 static enum lbctl_exit change_ask(const struct table *t, const struct lbctl_options *o, const char *command, uint64_t usual_ns,
 				  char **text)
 {
-	char request[CHANGE_REQUEST_MAX], path[SHM_PATH_MAX];
+	char request[CHANGE_REQUEST_MAX];
 	size_t n = 0;
 
 	*text = NULL;
@@ -58,18 +58,7 @@ static enum lbctl_exit change_ask(const struct table *t, const struct lbctl_opti
 	}
 	request[n++] = '\n';
 	request[n] = '\0';
-	if (o->socket) {
-		snprintf(path, sizeof(path), "%s", o->socket);
-	} else {
-		memcpy(path, t->inst->control, sizeof(path));
-		path[sizeof(path) - 1] = '\0';
-	}
-	if (path[0] == '\0') {
-		fprintf(stderr, "lbctl: this instance has no control socket: \"control PATH\" in its configuration and a restart "
-			"give it one\n");
-		return LBCTL_CONTROL;
-	}
-	return ask(path, o->socket ? 0 : (pid_t)find_supervisor(t), request, change_timeout(o, usual_ns), text);
+	return ask_supervisor(t, o, request, -1, change_timeout(o, usual_ns), text);
 }
 
 /* The supervisor's words: what was done to stdout, what was refused to stderr. */

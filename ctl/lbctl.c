@@ -32,7 +32,7 @@ static const struct lbctl_word {
 	int min, max;		/* arguments */
 	const char *arguments, *help;
 } lbctl_words[] = {
-	{ "show", LBCTL_SHOW, 0, 2, "[servers [SERVER] | pools | listeners | workers | errors]", "what is there, what is wrong" },
+	{ "show", LBCTL_SHOW, 0, 16, "[servers | pools | listeners | workers | errors | conns] ...", "what is there, what is wrong" },
 	{ "top", LBCTL_TOP, 0, 0, "", "the same, live" },
 	{ "watch", LBCTL_WATCH, 0, 0, "", "changes, as they happen" },
 	{ "why", LBCTL_WHY, 0, 1, "[POOL | SERVER]", "why requests went where they did" },

@@ -10,7 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ctl/conns.h"
 #include "ctl/errors.h"
+#include "ctl/screen.h"
 #include "ctl/wanted.h"
 #include "ipc/text.h"
 #include "ipc/view_json.h"
@@ -387,7 +389,7 @@ static void show_workers(FILE *out, const struct view *v)
 
 /* ---- the command ---- */
 
-static const char *const show_what[] = { "servers", "pools", "listeners", "workers", "errors", NULL };
+static const char *const show_what[] = { "servers", "pools", "listeners", "workers", "errors", NULL };	/* and conns */
 
 static int show_look(struct view *v, const struct table *t, uint64_t interval_ns)
 {
@@ -409,13 +411,15 @@ static int show_look(struct view *v, const struct table *t, uint64_t interval_ns
 
 enum lbctl_exit show_command(struct table *t, const struct lbctl_options *o)
 {
-	struct show_style style = { .color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") };
+	struct show_style style = { .color = screen_colors(STDOUT_FILENO) };
 	const char *what = o->nargs > 0 ? o->arg[0] : "", *pattern = NULL;
 	enum lbctl_exit result = LBCTL_OK;
 	struct view v = { 0 };
 	struct wanted w;
 	unsigned i;
 
+	if (strcmp(what, "conns") == 0)
+		return conns_show(t, o);
 	for (i = 0; show_what[i] && strcmp(show_what[i], what) != 0; i++)
 		;
 	if (what[0] && !show_what[i]) {	/* `show app1` is what one types */
@@ -425,7 +429,7 @@ enum lbctl_exit show_command(struct table *t, const struct lbctl_options *o)
 		pattern = o->arg[1];
 	}
 	if (o->nargs > (pattern && pattern != o->arg[0] ? 2 : 1) || (pattern && strcmp(what, "servers") != 0 && strcmp(what, "errors") != 0)) {
-		fprintf(stderr, "lbctl: show takes servers [SERVER], pools, listeners, workers, errors [SERVER | POOL] or a server\n");
+		fprintf(stderr, "lbctl: show takes servers [SERVER], pools, listeners, workers, errors [SERVER | POOL], conns [WORD...] or a server\n");
 		return LBCTL_USAGE;
 	}
 	if (show_look(&v, t, o->interval_set ? o->interval_ns : SHOW_INTERVAL_NS) < 0) {

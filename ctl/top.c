@@ -18,6 +18,7 @@
 
 #include "conf/near.h"
 #include "ctl/find.h"
+#include "ctl/screen.h"
 #include "ctl/show.h"
 
 #define TOP_INTERVAL_NS	UINT64_C(1000000000)
@@ -272,7 +273,7 @@ enum lbctl_exit top_command(const struct table *t, const struct lbctl_options *o
 
 	if (top_sort(&p.style.sort, o->sort) < 0)
 		return LBCTL_USAGE;
-	p.style.color = terminal && !getenv("NO_COLOR");
+	p.style.color = terminal && screen_colors(STDOUT_FILENO);
 	if (terminal && top_open_terminal(&p) < 0)
 		terminal = false;
 	top_measure(&p);

@@ -56,6 +56,8 @@ static int fits(const struct handoff_head *h, size_t fds, size_t bytes)
 		return 0;
 	if (h->type == HANDOFF_MOVE)
 		return h->count == 1 && fds >= 2 && fds <= HANDOFF_MOVE_FDS;
+	if (h->type == HANDOFF_ASK)
+		return h->count == 0 && fds == 1;
 	if (h->type == HANDOFF_KEPT)
 		return h->count == 0 && h->extra == fds * sizeof(struct handoff_kept);
 	return fds == h->count && h->extra == 0;

@@ -26,6 +26,8 @@ enum handoff_type {
 	HANDOFF_MOVE = 7,	/* W->S->W: one conversation under way: one record (the client), the descriptors of both ends
 				 * and of pipes that hold bytes, and in `extra` what worker/move.c says of it */
 	HANDOFF_KEPT = 8,	/* W->S->W: idle connections to servers: no record; in `extra` one struct handoff_kept each */
+	HANDOFF_ASK = 9,	/* S->W: say what connections there are: one descriptor, to which the answer goes; no record; in
+				 * `extra` a filter as text: ipc/conns.h */
 };
 
 struct handoff_head {

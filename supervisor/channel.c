@@ -270,7 +270,7 @@ bool channel_take_back(struct worker *w)
 		}
 		if (channel_in.head.type == HANDOFF_PING)
 			continue;
-		if (channel_in.head.type == HANDOFF_KEPT) {
+		if (channel_in.head.type == HANDOFF_KEPT || channel_in.head.type == HANDOFF_ASK) {
 			channel_close_fds(&channel_in);
 			continue;
 		}
@@ -290,6 +290,20 @@ bool channel_take_back(struct worker *w)
 int channel_ping(struct worker *w)
 {
 	return channel_say(w, HANDOFF_PING);
+}
+
+int channel_ask(struct worker *w, int fd, const char *filter, size_t size)
+{
+	struct handoff_msg *m = &w->gen->s->dispatch.part;
+
+	memset(&m->head, 0, sizeof(m->head));
+	m->head.type = HANDOFF_ASK;
+	m->head.generation = w->gen->number;
+	m->head.fds = 1;
+	m->head.extra = (uint32_t)size;
+	m->extra = filter;
+	m->fd[0] = fd;
+	return handoff_send(w->channel[0], m);
 }
 
 bool channel_is_empty(const struct worker *w)

@@ -26,6 +26,8 @@ bool channel_receive(struct worker *w);
 bool channel_take_back(struct worker *w);
 /* Puts something into the channel of a worker that hangs, which it takes when it comes round. 0, or -1 with errno. */
 int channel_ping(struct worker *w);
+/* Asks the worker for its connections (HANDOFF_ASK). 0, or -1 with errno: it was not asked. */
+int channel_ask(struct worker *w, int fd, const char *filter, size_t size);
 /* Whether the worker has taken everything that was sent. */
 bool channel_is_empty(const struct worker *w);
 /* How many connections wait in the channel of a worker that is dead. */

@@ -11,8 +11,10 @@
 
 #include "conf/near.h"
 #include "conf/value.h"
+#include "ipc/conns.h"
 #include "ipc/match.h"
 #include "os/log.h"
+#include "supervisor/channel.h"
 #include "supervisor/succession.h"
 #include "supervisor/upgrade.h"
 
@@ -25,6 +27,7 @@ struct command {
 	char *word[COMMAND_WORDS];
 	unsigned nwords;
 	FILE *out;
+	int fd;				/* that came along; -1: none */
 	char who[64];			/* for the log */
 };
 
@@ -306,6 +309,39 @@ static enum command_result command_log(struct command *c)
 	return COMMAND_REFUSED;
 }
 
+/*
+ * Each worker gets a copy of the descriptor and answers the asker by itself. Told are those that were asked, and
+ * those that were not because their channel is full, or nobody is there at the moment.
+ */
+static enum command_result command_conns(struct command *c)
+{
+	char filter[CONNS_FILTER_MAX];
+	size_t n = 0;
+
+	if (c->fd < 0) {
+		fputs("conns takes a socket for the answer along\n", c->out);
+		return COMMAND_REFUSED;
+	}
+	for (unsigned i = 1; i < c->nwords; i++) {
+		n += (size_t)snprintf(filter + n, sizeof(filter) - n, i > 1 ? " %s" : "%s", c->word[i]);
+		if (n >= sizeof(filter)) {
+			fputs("the filter is too long\n", c->out);
+			return COMMAND_REFUSED;
+		}
+	}
+	for (struct generation *g = NULL; (g = supervisor_next_generation(c->s, g));) {
+		for (unsigned i = 0; i < g->nworkers; i++) {
+			struct worker *w = &g->worker[i];
+
+			if (w->gone || w->channel[0] < 0)
+				continue;
+			fprintf(c->out, "%s %u %d\n", w->pid && !w->full && channel_ask(w, c->fd, filter, n) == 0 ? "asked" : "not",
+				w->slot, (int)w->pid);
+		}
+	}
+	return COMMAND_DONE;
+}
+
 static enum command_result command_stop(struct command *c)
 {
 	bool at_once = c->nwords > 1;
@@ -336,12 +372,13 @@ static const struct {
 	{ "upgrade", 1, 1, command_upgrade },
 	{ "config", 1, 1, command_config },
 	{ "log", 2, 3, command_log },
+	{ "conns", 1, COMMAND_WORDS, command_conns },
 	{ "stop", 1, 2, command_stop },
 };
 
-enum command_result command_run(struct supervisor *s, char *line, const struct ucred *who, FILE *out)
+enum command_result command_run(struct supervisor *s, char *line, int fd, const struct ucred *who, FILE *out)
 {
-	struct command c = { .s = s, .out = out };
+	struct command c = { .s = s, .out = out, .fd = fd };
 	char *rest = line, *word;
 	struct near near;
 

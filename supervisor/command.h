@@ -14,7 +14,8 @@ enum command_result {
 	COMMAND_WAITS_UPGRADE,	/* when the new program has looked at the configuration: `checking` is 0 */
 };
 
-/* Does what `line` (which is overwritten) says and writes text for people to `out`. Never blocks. */
-enum command_result command_run(struct supervisor *s, char *line, const struct ucred *who, FILE *out);
+/* Does what `line` (which is overwritten) says and writes text for people to `out`. Never blocks. fd: what came along,
+ * the caller's; -1: nothing did. */
+enum command_result command_run(struct supervisor *s, char *line, int fd, const struct ucred *who, FILE *out);
 
 #endif

@@ -32,6 +32,7 @@ struct control_client {
 	enum control_state state;
 	bool upgrade;		/* waiting: for the new program's word; if not, */
 	uint32_t ended;		/* for the reload that makes succession.ended reach this */
+	int given;		/* a descriptor that came along; -1: none */
 	size_t got;
 	char in[CONTROL_REQUEST_MAX];
 	char *out;		/* answering: the answer; from open_memstream() */
@@ -62,8 +63,16 @@ static void control_empty(int fd)
 			break;
 }
 
+static void control_forget_given(struct control_client *c)
+{
+	if (c->given >= 0)
+		close(c->given);
+	c->given = -1;
+}
+
 static void control_forget(struct control_client *c)
 {
+	control_forget_given(c);
 	control_empty(c->io.fd);
 	timer_cancel(&c->s->loop.wheel, &c->deadline);
 	loop_close(&c->s->loop, &c->io);
@@ -139,7 +148,9 @@ static void control_request(struct control_client *c)
 	}
 	if (getsockopt(c->io.fd, SOL_SOCKET, SO_PEERCRED, &who, &who_size) < 0)
 		who.pid = 0;
-	result = command_run(c->s, c->in, &who, out);
+	result = command_run(c->s, c->in, c->given, &who, out);
+	/* At once: a child that is forked now would keep a copy, and whoever waits for its end would wait. */
+	control_forget_given(c);
 	if (fclose(out) == EOF) {
 		free(text);
 		control_forget(c);
@@ -159,10 +170,27 @@ static void control_request(struct control_client *c)
 	control_answer(c, result == COMMAND_DONE, text, size);
 }
 
+/* Some bytes of the request, and the descriptor that may come with them. As recv(2). */
+static ssize_t control_receive(struct control_client *c)
+{
+	union { struct cmsghdr align; char space[CMSG_SPACE(sizeof(int))]; } ctl;
+	struct iovec iov = { c->in + c->got, sizeof(c->in) - c->got };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &ctl, .msg_controllen = sizeof(ctl) };
+	ssize_t n = recvmsg(c->io.fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *m = n >= 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+
+	/* There is room for one; the kernel closes what more there is. */
+	if (m && m->cmsg_level == SOL_SOCKET && m->cmsg_type == SCM_RIGHTS && m->cmsg_len == CMSG_LEN(sizeof(int))) {
+		control_forget_given(c);
+		memcpy(&c->given, CMSG_DATA(m), sizeof(int));
+	}
+	return n;
+}
+
 static void control_read(struct control_client *c)
 {
 	for (;;) {
-		ssize_t n = recv(c->io.fd, c->in + c->got, sizeof(c->in) - c->got, MSG_DONTWAIT);
+		ssize_t n = control_receive(c);
 		char *end;
 
 		if (n < 0 && errno == EINTR)
@@ -273,6 +301,7 @@ static void control_take(int fd)
 	c->s = s;
 	c->io = (struct loop_fd){ .fd = fd, .cb = control_event };
 	c->got = 0;
+	c->given = -1;
 	if (loop_add(&s->loop, &c->io, EPOLLIN) < 0) {
 		close(fd);
 		return;

@@ -8,7 +8,7 @@
  *				app/app1: drain, was ready; 3 in flight
  *
  * Requests: drain, maint, ready SERVER...; weight SERVER N|default; check SERVER...; reload; upgrade;
- * config;
+ * config; conns FILTER, with a socket for the answer: ipc/conns.h;
  * log level [LEVEL]; stop [now]. SERVER is as ipc/match.h says.
  *
  * Who may connect is said by the mode of the socket's file, and asked of the kernel again: root, the

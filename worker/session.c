@@ -556,6 +556,18 @@ void session_start(int fd, const struct handoff_record *r)
 	session_run(s);
 }
 
+unsigned session_places(void)
+{
+	return sessions.used;
+}
+
+const struct session *session_at(unsigned place)
+{
+	const struct session *s = slab_at(&sessions, place);
+
+	return s->phase == SESSION_GONE ? NULL : s;
+}
+
 void session_sweep(void)
 {
 	static unsigned at;	/* goes round: where the channel was full, it goes on when it takes more */

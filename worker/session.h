@@ -60,6 +60,10 @@ bool session_reply(struct session *s, bool close);
 /* For fields and logs: the client's address, without port. Returns its size. */
 size_t session_peer_text(const struct session *s, char *buf, size_t room);
 
+/* All there are: session_at() for 0..session_places()-1; NULL: nobody is in that place. */
+unsigned session_places(void);
+const struct session *session_at(unsigned place);
+
 /* Runs those that gave way. */
 void session_run_yielded(void);
 /* After worker.retiring or worker.stopping was set: closes, or hands back, all that are idle. */

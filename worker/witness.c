@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "worker/access.h"
+
 #define REFILL_NS	(50 * CONF_MS)	/* one record more */
 #define BURST		32
 #define COMMON		16	/* so many are kept from answers of a status of 500 and more, which may be thousands */
@@ -55,6 +57,15 @@ static uint32_t request_line(char to[static SEEN_TEXT_MAX], const struct exchang
 	if (x->req == NULL || x->s->listener->mode == CONF_MODE_TCP || (x->reached && !x->replay))
 		return 0;
 	return line(to, x->req->data, x->req->end);
+}
+
+uint32_t witness_text(const struct session *s, char to[static SEEN_TEXT_MAX])
+{
+	if (s->log && s->log->request.size)
+		return line(to, s->log->text + s->log->request.at, s->log->request.size);
+	if (s->x)
+		return request_line(to, s->x);
+	return s->phase == SESSION_HEAD && s->c.in ? line(to, s->c.in->data + s->c.in->at, buf_size(s->c.in)) : 0;
 }
 
 void witness_choice(const struct exchange *x, const struct choice *c)

@@ -20,4 +20,7 @@ void witness_refused(struct exchange *x, unsigned status);
 /* A request that never became an exchange, whose bytes are at the front of s->c.in, as far as they came. */
 void witness_request(const struct session *s, enum seen_cause cause, unsigned status, const char *why);
 
+/* The request line of what the session is doing, as far as it is known. Returns its size. */
+uint32_t witness_text(const struct session *s, char to[static SEEN_TEXT_MAX]);
+
 #endif
