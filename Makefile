@@ -86,6 +86,13 @@ $(BUILD)/core.a: $(CORE)
 	@rm -f $@
 	$(Q)$(AR) rc $@ $(CORE)
 
+# The status page is part of the program: its files become one, and that becomes bytes.
+$(BUILD)/status/page.html: $(wildcard worker/status/*)
+	$(Q)worker/status/build.sh $(@D)
+
+$(BUILD)/worker/status_page.o: override CFLAGS += -DSTATUS_PAGE_DIR='"$(BUILD)/status"'
+$(BUILD)/worker/status_page.o: $(BUILD)/status/page.html
+
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -109,7 +116,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(BUILD)/core.a
 tools: $(TOOLS)
 
 check: $(BUILD)/loadbalancer $(if $(CTL),$(BUILD)/lbctl) $(TOOLS) $(UNIT)
-	@tests/house/need.sh curl dnsmasq nginx prove openssl hitch /usr/lib/python3/dist-packages/websockets/__init__.py
+	@tests/house/need.sh chromium curl dnsmasq nginx promtool prove openssl hitch /usr/lib/python3/dist-packages/websockets/__init__.py
 	LB=$(abspath $(BUILD)/loadbalancer) TESTBIN=$(abspath $(BUILD)/tools) LBCTL=$(abspath $(BUILD)/lbctl) \
 	    prove -j$(JOBS) --timer $(TESTS)
 

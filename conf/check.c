@@ -94,19 +94,42 @@ static void check_http(struct parse *p, struct conf_listener *l)
 		    "request-id on");
 }
 
-void check_listener(struct parse *p, struct conf_listener *l)
+bool check_serves(const struct conf_listener *l)
 {
+	for (unsigned i = 0; i < l->nroutes; i++)
+		if (l->route[i].action == CONF_ROUTE_SERVE)
+			return true;
+	return l->serve;
+}
+
+/* What no route takes needs a place: a pool, or the status page. */
+static void check_rest(struct parse *p, const struct conf_listener *l)
+{
+	unsigned to = p->said[WORDS_LISTEN_TO], serve = p->said[WORDS_LISTEN_SERVE];
 	bool all = l->nroutes > 0 && check_takes_all(&l->route[l->nroutes - 1]);
 
+	if ((to || serve) && all)
+		diag_at(&p->diag, to ? to : serve, 1, "nothing is left for %s, the route of line %u takes everything; "
+		    "expected one of them", to ? "this pool" : "this page", p->route_at[l->nroutes - 1].line);
+	else if (to && serve)
+		diag_at(&p->diag, serve, 1, "nothing is left to be served, the pool of line %u takes everything; expected one of them, "
+		    "or a line route path /status serve status", to);
+	if (!to && !serve && !all)
+		diag_at(&p->diag, p->opened.line, p->opened.column,
+		    "listener \"%s\" has no pool; expected a line to POOL in it", l->name);
+	if (serve && l->mode == CONF_MODE_TCP)
+		diag_at(&p->diag, serve, 1, "\"serve\" in mode tcp, which does not read requests; expected mode http");
+	if (p->said[WORDS_LISTEN_SERVE_TO] && !check_serves(l))
+		diag_at(&p->diag, p->said[WORDS_LISTEN_SERVE_TO], 1,
+		    "serve-to, and nothing is served here; expected a line serve status as well");
+}
+
+void check_listener(struct parse *p, struct conf_listener *l)
+{
 	if (l->nbinds == 0)
 		diag_at(&p->diag, p->opened.line, p->opened.column,
 		    "listener \"%s\" has no address; expected a line bind ADDRESS in it", l->name);
-	if (p->said[WORDS_LISTEN_TO] && all)
-		diag_at(&p->diag, p->said[WORDS_LISTEN_TO], 1, "nothing is left for this pool, the route of line %u takes everything; "
-		    "expected one of them", p->route_at[l->nroutes - 1].line);
-	if (!p->said[WORDS_LISTEN_TO] && !all)
-		diag_at(&p->diag, p->opened.line, p->opened.column,
-		    "listener \"%s\" has no pool; expected a line to POOL in it", l->name);
+	check_rest(p, l);
 	if (l->mode == CONF_MODE_TCP && l->nroutes > 0)
 		diag_at(&p->diag, p->route_at[0].line, p->route_at[0].column,
 		    "a route in mode tcp, which does not read requests; expected mode http");

@@ -169,6 +169,7 @@ static void conf_free_listener(struct conf_listener *l)
 	parse_access_free(&l->access);
 	free(l->http.trust.net);
 	free(l->proxy_from.net);
+	free(l->serve_to.net);
 	free(l->http.via);
 	free(l->bind);
 	free(l->route);

@@ -167,6 +167,8 @@ struct conf_listener {
 	uint64_t max_body;		/* of a request; UINT64_MAX: no limit */
 	size_t max_head;		/* of a request; 15 KiB: 16 less room for what is added; range 1k..16k */
 	enum conf_proxy accept_proxy;	/* a PROXY header comes first, of this version, or the connection is closed; off */
+	bool serve;			/* what no route takes gets the status page, not a pool; false */
+	struct conf_trust serve_to;	/* whom this listener serves the status page; all */
 	struct conf_trust proxy_from;	/* who may connect to a listener that accepts PROXY headers; all */
 	struct conf_sni *sni;		/* the first that matches is taken */
 	unsigned nsnis;

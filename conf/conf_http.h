@@ -47,7 +47,7 @@ struct conf_route_header {
 	size_t value_size;
 };
 
-enum conf_route_action { CONF_ROUTE_TO, CONF_ROUTE_REDIRECT, CONF_ROUTE_ANSWER };
+enum conf_route_action { CONF_ROUTE_TO, CONF_ROUTE_REDIRECT, CONF_ROUTE_ANSWER, CONF_ROUTE_SERVE };
 
 /* All conditions that are given must hold; none are: takes everything. */
 struct conf_route {

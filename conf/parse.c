@@ -374,6 +374,10 @@ static void parse_listen_directive(struct parse *p, int n)
 		parse_fields_trust(p, &l->http.trust);
 	else if (n == WORDS_LISTEN_PROXY_FROM)
 		parse_fields_trust(p, &l->proxy_from);
+	else if (n == WORDS_LISTEN_SERVE)
+		l->serve = parse_route_serve(p, 0) == 0;
+	else if (n == WORDS_LISTEN_SERVE_TO)
+		parse_fields_trust(p, &l->serve_to);
 	else if (n == WORDS_LISTEN_ERROR_FILE)
 		parse_fields_error(p, &l->http.errors);
 	else if (n == WORDS_LISTEN_ACCESS_LOG) {

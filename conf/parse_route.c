@@ -13,9 +13,9 @@
 #include "http/meaning.h"
 #include "http/name.h"
 
-enum { ROUTE_HOST, ROUTE_PATH, ROUTE_METHOD, ROUTE_HEADER, ROUTE_TO, ROUTE_REDIRECT, ROUTE_ANSWER };
+enum { ROUTE_HOST, ROUTE_PATH, ROUTE_METHOD, ROUTE_HEADER, ROUTE_TO, ROUTE_REDIRECT, ROUTE_ANSWER, ROUTE_SERVE };
 
-const char *const parse_route_words[] = { "host", "path", "method", "header", "to", "redirect", "answer", NULL };
+const char *const parse_route_words[] = { "host", "path", "method", "header", "to", "redirect", "answer", "serve", NULL };
 
 /* ---- conditions ---- */
 
@@ -275,6 +275,20 @@ static int parse_route_answer(struct parse *p, unsigned i, struct conf_route *r)
 	return parse_route_body(p, i + 2, &r->body);
 }
 
+/* ---- what is served here ---- */
+
+int parse_route_serve(struct parse *p, unsigned i)
+{
+	static const char *const served[] = { "status", NULL };
+
+	if (parse_count(p, i + 2, i + 2, "serve status") < 0)
+		return -1;
+	if (words_choice(served, p->line.word[i + 1].text) >= 0)
+		return 0;
+	parse_unknown_word(p, i + 1, "is nothing that can be served", served);
+	return -1;
+}
+
 /* ---- the line ---- */
 
 /* True: it is the first of its kind in the line. */
@@ -343,6 +357,10 @@ void parse_route(struct parse *p, struct conf_listener *l)
 	} else if (kind == ROUTE_REDIRECT) {
 		r.action = CONF_ROUTE_REDIRECT;
 		if (parse_route_redirect(p, (unsigned)at, &r) < 0)
+			goto fail;
+	} else if (kind == ROUTE_SERVE) {
+		r.action = CONF_ROUTE_SERVE;
+		if (parse_route_serve(p, (unsigned)at) < 0)
 			goto fail;
 	} else {
 		r.action = CONF_ROUTE_ANSWER;

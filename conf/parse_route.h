@@ -4,12 +4,14 @@
 
 #include "conf/parse.h"
 
-#define PARSE_ROUTE_FORM "route CONDITION ... to POOL, redirect STATUS TARGET or answer STATUS [FILE]"
+#define PARSE_ROUTE_FORM "route CONDITION ... to POOL, redirect STATUS TARGET, answer STATUS [FILE] or serve status"
 
 /* Of the line being read, in the listener opened last. Messages go to p->diag. */
 void parse_route(struct parse *p, struct conf_listener *l);
 /* Words from i on: FILE [type TYPE]. 0, or -1 after a message. */
 int parse_route_body(struct parse *p, unsigned i, struct conf_body *b);
+/* Words i and i + 1: serve status. 0, or -1 after a message. */
+int parse_route_serve(struct parse *p, unsigned i);
 /* Does a request that `later` takes always meet the conditions of `earlier`? */
 bool parse_route_covers(const struct conf_route *earlier, const struct conf_route *later);
 void parse_route_free(struct conf_route *r);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "conf/check.h"
 #include "conf/conf.h"
 #include "conf/parse_access.h"
 #include "conf/parse_fields.h"
@@ -286,7 +287,9 @@ static void print_route(FILE *out, const struct conf *c, const struct conf_route
 			print_quoted(out, h->value);	/* it may be a word of routes */
 		}
 	}
-	if (r->action == CONF_ROUTE_TO) {
+	if (r->action == CONF_ROUTE_SERVE) {
+		fputs(" serve status\n", out);
+	} else if (r->action == CONF_ROUTE_TO) {
 		fprintf(out, " to %s\n", c->pool[r->pool].name);
 	} else if (r->action == CONF_ROUTE_REDIRECT) {
 		fprintf(out, " redirect %u ", r->status);
@@ -342,6 +345,10 @@ static void print_listener(FILE *out, const struct conf *c, const struct conf_li
 	print_errors(out, "\t", &l->http.errors);
 	for (i = 0; i < l->nroutes; i++)
 		print_route(out, c, &l->route[i]);
+	if (check_serves(l))
+		print_trust(out, words_listen[WORDS_LISTEN_SERVE_TO].name, &l->serve_to);
+	if (l->serve)
+		fputs("\tserve status\n", out);
 	if (l->pool != CONF_NO_POOL)
 		fprintf(out, "\tto %s\n", c->pool[l->pool].name);
 	fputs("}\n", out);

@@ -132,7 +132,7 @@ static void look_at_instance(uint64_t now_ns)
 {
 	uint32_t generation = get32(&rec.table->inst->generation);
 
-	if (generation != rec.generation)
+	if (generation && generation != rec.generation)
 		history_add_event(rec.table, &(struct history_event){ .kind = HISTORY_RELOAD, .at_ns = now_ns, .value = generation });
 	rec.generation = generation;
 	for (uint32_t slot = 1; slot < rec.table->max_workers; slot++) {
@@ -355,6 +355,17 @@ static void on_tick(struct timer *t)
 	}
 }
 
+/* The last generation that a predecessor has told of. */
+static uint32_t told_generation(void)
+{
+	struct history_event e;
+
+	for (uint64_t n = get(&rec.table->history->events), i = 0; n > i && i < SHM_HISTORY_EVENTS; i++)
+		if (history_read_event(rec.table, n - i, &e) && e.kind == HISTORY_RELOAD)
+			return e.value;
+	return 0;
+}
+
 int record_start(struct loop *loop, struct table *table)
 {
 	uint64_t now_ns = loop_clock_ns();
@@ -367,7 +378,7 @@ int record_start(struct loop *loop, struct table *table)
 	rec.worker = calloc(table->max_workers, sizeof *rec.worker);
 	if (!rec.server || !rec.pool || !rec.worker)
 		return -1;
-	rec.generation = get32(&table->inst->generation);
+	rec.generation = told_generation();
 	for (unsigned span = 0; span < HISTORY_SPANS; span++) {
 		rec.step[span] = history_step(span, now_ns);
 		rec.base_ns[span] = now_ns;

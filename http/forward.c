@@ -445,9 +445,13 @@ size_t http_own_head(char *out, size_t room, unsigned status, struct http_text e
 	http_out_put(&o, reason, strlen(reason));
 	HTTP_OUT_PUT(&o, "\r\n");
 	if (!never_a_body(status)) {
-		HTTP_OUT_PUT(&o, "Content-Length: ");
-		http_out_number(&o, size);
-		HTTP_OUT_PUT(&o, "\r\n");
+		if (size == HTTP_OWN_CHUNKED) {
+			HTTP_OUT_PUT(&o, "Transfer-Encoding: chunked\r\n");
+		} else if (size != HTTP_OWN_UNTIL_CLOSE) {
+			HTTP_OUT_PUT(&o, "Content-Length: ");
+			http_out_number(&o, size);
+			HTTP_OUT_PUT(&o, "\r\n");
+		}
 	}
 	if (extra_fields.size)
 		http_out_put(&o, extra_fields.at, extra_fields.size);

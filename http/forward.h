@@ -72,7 +72,9 @@ size_t http_forward_response(char *out, size_t room, const struct http_head *h, 
 size_t http_own_response(char *out, size_t room, unsigned status, struct http_text extra_fields,
     struct http_text body, bool close, bool head_only);
 
-/* Its head alone, for a body of `size` bytes that is sent by itself, or not at all to HEAD. */
+/* Its head alone, for a body of `size` bytes that is sent by itself, or not at all to HEAD. Or: */
+#define HTTP_OWN_CHUNKED	SIZE_MAX
+#define HTTP_OWN_UNTIL_CLOSE	(SIZE_MAX - 1)	/* close must be true */
 size_t http_own_head(char *out, size_t room, unsigned status, struct http_text extra_fields, size_t size, bool close);
 
 #define HTTP_DATE_SIZE 29	/* "Sun, 06 Nov 1994 08:49:37 GMT" */

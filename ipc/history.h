@@ -29,10 +29,10 @@ extern const struct history_span history_spans[HISTORY_SPANS];
 /* How a server is, and how an operator sees it: the one word that view_state() says. */
 enum history_state {
 	HISTORY_GONE = 0,	/* nothing is known of that time */
+	HISTORY_UNKNOWN,	/* not probed yet */
 	HISTORY_UP,
 	HISTORY_DRAIN,
 	HISTORY_MAINT,
-	HISTORY_UNKNOWN,
 	HISTORY_EJECTED,
 	HISTORY_DOWN,		/* the worst stands last: of several in a step it is the one that is kept */
 	HISTORY_STATES

@@ -87,3 +87,25 @@ void json_null(struct json *j, const char *key)
 	json_before(j, key);
 	fputs("null", j->out);
 }
+
+void json_key(struct json *j, const char *key)
+{
+	json_before(j, key);
+}
+
+void json_numbers(struct json *j, const char *key, const double *value, size_t n)
+{
+	json_before(j, key);
+	fputc('[', j->out);
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0)
+			fputc(',', j->out);
+		if (isnan(value[i]))
+			fputs("null", j->out);
+		else if (value[i] == 0)
+			fputc('0', j->out);
+		else
+			fprintf(j->out, "%.4g", value[i]);
+	}
+	fputc(']', j->out);
+}

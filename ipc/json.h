@@ -3,6 +3,7 @@
 #define IPC_JSON_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -22,5 +23,9 @@ void json_uint(struct json *j, const char *key, uint64_t value);
 void json_number(struct json *j, const char *key, double value);
 void json_bool(struct json *j, const char *key, bool value);
 void json_null(struct json *j, const char *key);
+/* An array on one line; what is no number is null. */
+void json_numbers(struct json *j, const char *key, const double *value, size_t n);
+/* For a value that the caller writes to j->out. */
+void json_key(struct json *j, const char *key);
 
 #endif

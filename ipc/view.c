@@ -1,13 +1,17 @@
 /* A look at the table. */
 #include "ipc/view.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "ipc/history.h"
 #include "ipc/match.h"
 
 static uint32_t view_get32(const _Atomic uint32_t *w)
@@ -80,6 +84,22 @@ static char view_process_state(uint32_t pid)
 	return end && end[1] == ' ' ? end[2] : 0;
 }
 
+/* Time that a process has spent on a processor; 0: not known. */
+static uint64_t view_cpu_ns(uint32_t pid)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	if (pid == 0 || pid > INT32_MAX || clock_getcpuclockid((pid_t)pid, &clock) != 0 || clock_gettime(clock, &ts) < 0)
+		return 0;
+	return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
+}
+
+static bool view_lives(uint32_t pid)
+{
+	return pid > 0 && pid <= INT32_MAX && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+}
+
 static void view_take_instance(struct view *v, const struct table *t)
 {
 	struct shm_instance *h = t->inst;
@@ -95,8 +115,13 @@ static void view_take_instance(struct view *v, const struct table *t)
 	view_text(v->control, sizeof(v->control), h->control, sizeof(h->control));
 	v->generation = view_get32(&h->generation);
 	v->supervisor_pid = view_get32(&h->supervisor_pid);
-	v->supervisor_state = view_process_state(v->supervisor_pid);
+	if (v->inside)
+		v->supervisor_state = view_lives(v->supervisor_pid) ? 'S' : 0;
+	else
+		v->supervisor_state = view_process_state(v->supervisor_pid);
 	v->health_pid = view_get32(&h->health_pid);
+	v->supervisor_cpu_ns = view_cpu_ns(v->supervisor_pid);
+	v->health_cpu_ns = view_cpu_ns(v->health_pid);
 	v->started_ns = view_get(&h->started_ns);
 	v->started_real_s = view_get(&h->started_real_s);
 	v->reloaded_real_s = view_get(&h->reloaded_real_s);
@@ -201,6 +226,7 @@ static void view_take_health(struct view_server *s, const struct table *t)
 
 	s->verdict = view_get32(&h->verdict);
 	s->eject_reason = view_get(&h->ejected_until_ns) ? view_get32(&h->eject_reason) : SHM_EJECT_NOT;
+	s->ejections = view_get32(&h->ejections);
 	s->outcome = view_get32(&h->outcome);
 	s->status = view_get32(&h->status);
 	s->in_a_row = view_get32(&h->in_a_row);
@@ -245,49 +271,55 @@ static bool view_leaves_place(struct view *v, struct view_server *s)
 	return false;
 }
 
-static int view_take_servers(struct view *v, const struct table *t, bool load)
+/* A row of the table. 0 also when nobody has it. */
+static int view_take_server(struct view *v, const struct table *t, uint32_t row, bool load)
 {
-	uint32_t n = atomic_load_explicit(&t->inst->servers, memory_order_acquire), row;
+	struct shm_server *from = &t->server[row];
+	uint32_t used = atomic_load_explicit(&from->used, memory_order_acquire);
+	struct view_server *s;
+	unsigned pool;
 
-	v->nservers = 0;
-	for (row = 0; row < n && row < t->max_servers; row++) {
-		struct shm_server *from = &t->server[row];
-		uint32_t used = atomic_load_explicit(&from->used, memory_order_acquire);
-		struct view_server *s;
-		unsigned pool;
+	if (!used)
+		return 0;
+	for (pool = 0; pool < v->npools && v->pool[pool].row != from->pool; pool++)
+		;
+	if (pool == v->npools)	/* its pool came after we had looked */
+		return 0;
+	if (view_room(&v->server, &v->room_servers, v->nservers + 1, sizeof(*v->server)) < 0)
+		return -1;
+	s = &v->server[v->nservers++];
+	memset(s, 0, sizeof(*s));
+	view_text(s->name, sizeof(s->name), from->name, sizeof(from->name));
+	s->row = row;
+	s->pool = pool;
+	s->leaving = used < v->generation;
+	s->weight = view_get32(&from->weight);
+	s->weight_conf = view_get32(&from->weight_conf);
+	s->weight_set = view_get32(&from->weight_set);
+	s->admin = view_get32(&from->admin);
+	s->maxconn = view_get32(&from->maxconn);
+	s->maxconn_least = view_get32(&from->maxconn_least);
+	s->limit = s->maxconn_least ? view_get32(&t->health[row].limit) : s->maxconn;
+	s->backup = view_get32(&from->backup);
+	s->added_ns = view_get(&from->added_ns);
+	s->admin_ns = view_get(&from->admin_ns);
+	view_take_health(s, t);
+	s->inflight = table_sum_inflight(t, row);
+	if (load)
+		view_take_load(s, t);
+	if (s->verdict == SHM_EMPTY && !view_leaves_place(v, s))
+		v->nservers--;
+	return 0;
+}
 
-		if (!used)
-			continue;
-		for (pool = 0; pool < v->npools && v->pool[pool].row != from->pool; pool++)
-			;
-		if (pool == v->npools)	/* its pool came after we had looked */
-			continue;
-		if (view_room(&v->server, &v->room_servers, v->nservers + 1, sizeof(*v->server)) < 0)
-			return -1;
-		s = &v->server[v->nservers++];
-		memset(s, 0, sizeof(*s));
-		view_text(s->name, sizeof(s->name), from->name, sizeof(from->name));
-		s->row = row;
-		s->pool = pool;
-		s->leaving = used < v->generation;
-		s->weight = view_get32(&from->weight);
-		s->weight_conf = view_get32(&from->weight_conf);
-		s->weight_set = view_get32(&from->weight_set);
-		s->admin = view_get32(&from->admin);
-		s->maxconn = view_get32(&from->maxconn);
-		s->maxconn_least = view_get32(&from->maxconn_least);
-		s->limit = s->maxconn_least ? view_get32(&t->health[row].limit) : s->maxconn;
-		s->backup = view_get32(&from->backup);
-		s->added_ns = view_get(&from->added_ns);
-		s->admin_ns = view_get(&from->admin_ns);
-		view_take_health(s, t);
-		s->inflight = table_sum_inflight(t, row);
-		if (load)
-			view_take_load(s, t);
-		if (s->verdict == SHM_EMPTY && !view_leaves_place(v, s))
-			v->nservers--;
-	}
-	if (v->nservers)
+/* All are there: in order, and added up. */
+static void view_gather(struct view *v)
+{
+	bool in_order = true;
+
+	for (unsigned i = 1; i < v->nservers && in_order; i++)
+		in_order = view_by_pool(&v->server[i - 1], &v->server[i]) < 0;
+	if (!in_order)
 		qsort(v->server, v->nservers, sizeof(*v->server), view_by_pool);
 	for (unsigned i = 0; i < v->nservers; i++) {
 		struct view_server *s = &v->server[i];
@@ -299,12 +331,29 @@ static int view_take_servers(struct view *v, const struct table *t, bool load)
 		p->inflight += s->inflight;
 		view_add_load(&p->load, &s->load);
 	}
-	return 0;
+}
+
+/* Requests that a worker has with servers. */
+static uint64_t view_inflight(const struct table *t, uint32_t slot)
+{
+	uint32_t n = atomic_load_explicit(&t->inst->servers, memory_order_acquire);
+	uint64_t sum = 0;
+
+	for (uint32_t row = 0; row < n && row < t->max_servers; row++)
+		sum += view_get32(&table_inflight(t, slot)[row]);
+	return sum;
 }
 
 static int view_take_workers(struct view *v, const struct table *t)
 {
+	const struct shm_worker *gone = &t->worker[0];	/* what those that are gone had counted */
+
 	v->nworkers = 0;
+	v->requests = view_get(&gone->requests);
+	v->refused = view_get(&gone->refused);
+	v->log_dropped = view_get(&gone->log_dropped);
+	v->restarts = view_get32(&gone->restarts);
+	v->clients = 0;
 	for (uint32_t slot = 1; slot < t->max_workers; slot++) {
 		struct shm_worker *from = &t->worker[slot];
 		uint32_t state = view_get32(&from->slot);
@@ -331,18 +380,88 @@ static int view_take_workers(struct view *v, const struct table *t)
 			.refused = view_get(&from->refused),
 			.loop_lag_ns = view_get(&from->loop_lag_ns),
 			.log_dropped = view_get(&from->log_dropped),
+			.busy_ns = view_get(&from->busy_ns),
+			.cpu_ns = view_cpu_ns(view_get32(&from->pid)),
+			.inflight = view_inflight(t, slot),
 		};
+		v->requests += w->requests;
+		v->refused += w->refused;
+		v->log_dropped += w->log_dropped;
+		v->restarts += w->restarts;
+		v->clients += w->active;
 	}
+	return 0;
+}
+
+int view_begin(struct view *v, const struct table *t)
+{
+	view_take_instance(v, t);
+	v->nservers = 0;
+	v->next_row = 0;
+	return view_take_pools(v, t) < 0 || view_take_workers(v, t) < 0 || view_take_listeners(v, t) < 0 ? -1 : 0;
+}
+
+int view_more(struct view *v, const struct table *t, bool load, unsigned rows)
+{
+	uint32_t n = atomic_load_explicit(&t->inst->servers, memory_order_acquire);
+
+	if (n > t->max_servers)
+		n = t->max_servers;
+	for (; rows > 0 && v->next_row < n; rows--)
+		if (view_take_server(v, t, v->next_row++, load) < 0)
+			return -1;
+	if (v->next_row < n)
+		return 1;
+	view_gather(v);
 	return 0;
 }
 
 int view_take(struct view *v, const struct table *t, bool load)
 {
-	view_take_instance(v, t);
-	if (view_take_pools(v, t) < 0 || view_take_servers(v, t, load) < 0 || view_take_workers(v, t) < 0 ||
-	    view_take_listeners(v, t) < 0)
-		return -1;
-	return 0;
+	return view_begin(v, t) < 0 || view_more(v, t, load, UINT_MAX) < 0 ? -1 : 0;
+}
+
+/* ---- the last seconds, from the history ---- */
+
+#define VIEW_RECENT_S 5		/* whole steps that are looked at */
+
+static void view_recall_row(struct view_recent *r, const struct table *t, const struct shm_past *past, uint64_t now)
+{
+	double p50 = 0, p90 = 0, p99 = 0;
+
+	memset(r, 0, sizeof(*r));
+	for (uint64_t n = now - VIEW_RECENT_S; past && n < now; n++) {
+		struct history_point p;
+
+		if (!history_has(t, HISTORY_MINUTES, n) || !history_read_flow(past, HISTORY_MINUTES, n, &p) ||
+		    !history_has(t, HISTORY_MINUTES, n))
+			continue;
+		r->seconds++;
+		r->rate += p.requests;
+		r->error_rate += p.errors;
+		p50 += p.requests * (double)p.p50_ns;
+		p90 += p.requests * (double)p.p90_ns;
+		p99 += p.requests * (double)p.p99_ns;
+	}
+	if (r->rate > 0) {
+		r->p50_ns = (uint64_t)(p50 / r->rate);
+		r->p90_ns = (uint64_t)(p90 / r->rate);
+		r->p99_ns = (uint64_t)(p99 / r->rate);
+	}
+	if (r->seconds) {
+		r->rate /= r->seconds;
+		r->error_rate /= r->seconds;
+	}
+}
+
+void view_recall(struct view *v, const struct table *t)
+{
+	uint64_t now = history_step(HISTORY_MINUTES, v->now_ns);
+
+	for (unsigned i = 0; i < v->npools; i++)
+		view_recall_row(&v->pool[i].recent, t, history_of_pool(t, v->pool[i].row), now);
+	for (unsigned i = 0; i < v->nservers; i++)
+		view_recall_row(&v->server[i].recent, t, history_of_server(t, v->server[i].row), now);
 }
 
 void view_free(struct view *v)

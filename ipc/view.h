@@ -25,6 +25,13 @@ struct view_load {
 	uint64_t latency[SHM_LATENCY_BUCKETS];
 };
 
+/* What the table's history has of the last seconds. */
+struct view_recent {
+	unsigned seconds;		/* so many; 0: it has nothing of them */
+	double rate, error_rate;	/* a second */
+	uint64_t p50_ns, p90_ns, p99_ns;
+};
+
 struct view_server {
 	char name[VIEW_NAME_MAX];
 	uint32_t row, pool;		/* pool: index in view.pool */
@@ -33,6 +40,7 @@ struct view_server {
 	uint64_t added_ns, admin_ns;
 	uint32_t verdict, outcome, status, in_a_row, down_outcome;
 	uint32_t eject_reason;		/* enum shm_eject; 0: it is not taken out now */
+	uint32_t ejections;
 	uint64_t since_ns, probed_ns, probe_latency_ns, probes, probes_failed, down_ns, entries, errors_reported;
 	char address[SOCK_TEXT_MAX];	/* empty: its name has not resolved */
 	uint64_t inflight, dispatched, passive;
@@ -41,6 +49,8 @@ struct view_server {
 	bool compared;
 	double rate, error_rate;	/* a second */
 	struct view_load lately;	/* differences; only counters */
+	/* view_recall() */
+	struct view_recent recent;
 };
 
 struct view_pool {
@@ -60,6 +70,7 @@ struct view_pool {
 	struct view_load load;
 	double rate, error_rate;
 	struct view_load lately;
+	struct view_recent recent;
 };
 
 struct view_listener {
@@ -75,6 +86,8 @@ struct view_listener {
 struct view_worker {
 	uint32_t slot, pid, generation, state, restarts;
 	uint64_t started_ns, handed, received, busy_since_ns, requests, refused, loop_lag_ns, log_dropped;
+	uint64_t busy_ns, cpu_ns;	/* cpu_ns: of the process, 0: not known */
+	uint64_t inflight;		/* requests that it has with servers */
 	uint32_t active, idle_upstreams;
 	double rate;
 };
@@ -86,6 +99,12 @@ struct view {
 	int64_t real_offset_ns;		/* the same, exactly */
 	uint32_t generation, supervisor_pid, health_pid;
 	char supervisor_state;		/* as in /proc/PID/stat; 0: there is no such process */
+	bool inside;			/* set by a process of the instance before its look: it reads no files, and does not
+					 * learn of a supervisor that is stopped */
+	uint64_t supervisor_cpu_ns, health_cpu_ns;
+	/* All workers there ever were. */
+	uint64_t requests, refused, log_dropped, restarts;
+	uint64_t clients;		/* connections held */
 	uint64_t started_ns, started_real_s, reloaded_real_s, accepted, limited_times;
 	uint32_t max_connections;	/* of all listeners; UINT32_MAX: no limit */
 	double accept_rate, rate, error_rate;
@@ -96,10 +115,19 @@ struct view {
 	struct view_listener *listener;
 	unsigned nservers, npools, nworkers, nlisteners;
 	unsigned room_servers, room_pools, room_workers, room_listeners;
+	uint32_t next_row;		/* view_more() */
 };
 
 /* Takes a look; arrays are reused from look to look. `load`: with figures, which takes longer. 0, or -1: no memory. */
 int view_take(struct view *v, const struct table *t, bool load);
+/*
+ * The same a bit at a time, for those who have other things to do: view_begin(), then view_more(), which looks at
+ * some of the servers, until it returns 0. Either returns -1: no memory.
+ */
+int view_begin(struct view *v, const struct table *t);
+int view_more(struct view *v, const struct table *t, bool load, unsigned rows);
+/* Fills in what the table's history has of the last seconds. */
+void view_recall(struct view *v, const struct table *t);
 /* Fills in what a second's difference shows: rates, and the figures of the time between. */
 void view_compare(struct view *now, const struct view *before);
 void view_free(struct view *v);

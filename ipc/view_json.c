@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "ipc/json.h"
 #include "ipc/text.h"
 
 static double view_json_seconds(uint64_t ns)
@@ -27,6 +26,21 @@ static void view_json_latency(struct json *j, const struct view_load *l)
 	json_number(j, "p90", view_json_seconds(view_quantile(l->latency, 0.9)));
 	json_number(j, "p99", view_json_seconds(view_quantile(l->latency, 0.99)));
 	json_number(j, "moving_mean", view_json_seconds(l->latency_ewma_ns));
+	json_close(j, '}');
+}
+
+/* Of the last seconds, where the table's history was looked at and has something of them. */
+static void view_json_recent(struct json *j, const struct view_recent *r)
+{
+	if (!r->seconds)
+		return;
+	json_open(j, "recent", '{');
+	json_uint(j, "seconds", r->seconds);
+	json_number(j, "rate", r->rate);
+	json_number(j, "error_rate", r->error_rate);
+	json_number(j, "p50_seconds", view_json_seconds(r->p50_ns));
+	json_number(j, "p90_seconds", view_json_seconds(r->p90_ns));
+	json_number(j, "p99_seconds", view_json_seconds(r->p99_ns));
 	json_close(j, '}');
 }
 
@@ -96,12 +110,14 @@ static void view_json_server(struct json *j, const struct view *v, const struct 
 	else
 		json_null(j, "rate");
 	json_number(j, "error_percent", view_error_percent(l));
+	view_json_recent(j, &s->recent);
 	json_open(j, "responses", '{');
 	for (unsigned i = 0; i < 6; i++)
 		json_uint(j, class[i], l->responses[i]);
 	json_close(j, '}');
 	view_json_latency(j, l);
 	view_json_errors(j, s);
+	json_uint(j, "ejections", s->ejections);
 	json_uint(j, "connections_opened", l->connects);
 	json_uint(j, "connections_reused", l->reuses);
 	json_uint(j, "bytes_sent", l->bytes_to_server);
@@ -150,6 +166,7 @@ static void view_json_pool(struct json *j, const struct view *v, const struct vi
 	else
 		json_null(j, "rate");
 	json_number(j, "error_percent", view_error_percent(&p->load));
+	view_json_recent(j, &p->recent);
 	view_json_latency(j, &p->load);
 	json_uint(j, "probe_rounds", p->rounds);
 	json_close(j, '}');
@@ -191,6 +208,7 @@ static void view_json_worker(struct json *j, const struct view *v, const struct 
 	json_uint(j, "restarts", w->restarts);
 	json_uint(j, "clients", w->active);
 	json_uint(j, "idle_upstreams", w->idle_upstreams);
+	json_uint(j, "in_flight", w->inflight);
 	json_uint(j, "requests", w->requests);
 	if (v->compared)
 		json_number(j, "rate", w->rate);
@@ -201,6 +219,8 @@ static void view_json_worker(struct json *j, const struct view *v, const struct 
 	json_uint(j, "log_lines_dropped", w->log_dropped);
 	json_number(j, "loop_lag_seconds", view_json_seconds(w->loop_lag_ns));
 	view_json_age(j, "busy_seconds", v, w->busy_since_ns);
+	json_number(j, "busy_total_seconds", view_json_seconds(w->busy_ns));
+	json_number(j, "cpu_seconds", view_json_seconds(w->cpu_ns));
 	json_close(j, '}');
 }
 
@@ -218,6 +238,14 @@ static void view_json_instance(struct json *j, const struct view *v)
 	json_uint(j, "started_unix", v->started_real_s);
 	json_uint(j, "reloaded_unix", v->reloaded_real_s);
 	json_string(j, "control", v->control);
+	json_uint(j, "now_unix", (uint64_t)((int64_t)(v->now_ns / 1000000000) + v->real_offset_s));
+	json_number(j, "cpu_seconds", view_json_seconds(v->supervisor_cpu_ns));
+	json_number(j, "health_cpu_seconds", view_json_seconds(v->health_cpu_ns));
+	json_uint(j, "clients", v->clients);
+	json_uint(j, "requests", v->requests);
+	json_uint(j, "refused", v->refused);
+	json_uint(j, "log_lines_dropped", v->log_dropped);
+	json_uint(j, "worker_deaths", v->restarts);
 	json_uint(j, "accepted", v->accepted);
 	view_json_limit(j, "max_connections", v->max_connections);
 	json_uint(j, "times_at_limit", v->limited_times);
@@ -229,55 +257,85 @@ static void view_json_instance(struct json *j, const struct view *v)
 	json_close(j, '}');
 }
 
+static void view_json_item(struct json *j, const struct view *v, struct view_json *at)
+{
+	const struct view_server *s;
+
+	switch (at->part) {
+	case 1:
+		view_json_pool(j, v, &v->pool[at->item]);
+		break;
+	case 2:
+		s = &v->server[at->item];
+		if (!view_matches(v, s, at->pattern, at->is_name))
+			break;
+		if (strcmp(at->what, "errors") != 0) {
+			view_json_server(j, v, s);
+			break;
+		}
+		json_open(j, NULL, '{');
+		json_string(j, "pool", v->pool[s->pool].name);
+		json_string(j, "name", s->name);
+		view_json_errors(j, s);
+		json_close(j, '}');
+		break;
+	case 3:
+		view_json_listener(j, v, &v->listener[at->item]);
+		break;
+	case 4:
+		view_json_worker(j, v, &v->worker[at->item]);
+		break;
+	}
+}
+
+bool view_json_step(FILE *out, const struct view *v, struct view_json *at)
+{
+	static const char *const name[] = { "instance", "pools", "servers", "listeners", "workers" };
+	const unsigned count[] = { 0, v->npools, v->nservers, v->nlisteners, v->nworkers };
+	struct json *j = &at->json;
+
+	j->out = out;
+	if (at->part == 0) {
+		at->is_name = view_is_name(v, at->pattern);
+		if (!at->inside)
+			json_open(j, NULL, '{');
+		view_json_instance(j, v);
+		at->part = 1;
+		return true;
+	}
+	while (at->part <= 4 && at->what[0] && strcmp(at->what, name[at->part]) != 0 &&
+	    !(strcmp(at->what, "errors") == 0 && (at->part == 2 || at->part == 4)))
+		at->part++;
+	if (at->part > 4) {
+		if (!at->inside)
+			json_close(j, '}');
+		return false;
+	}
+	if (at->item == 0)
+		json_open(j, name[at->part], '[');
+	if (at->item < count[at->part])
+		view_json_item(j, v, at);
+	if (++at->item >= count[at->part]) {
+		json_close(j, ']');
+		at->item = 0;
+		at->part++;
+	}
+	return true;
+}
+
 void view_json_into(struct json *j, const struct view *v, const char *what, const char *pattern)
 {
-	bool all = what[0] == '\0', is_name = view_is_name(v, pattern);
+	struct view_json at = { .what = what, .pattern = pattern, .inside = true, .json = *j };
 
-	view_json_instance(j, v);
-	if (all || strcmp(what, "pools") == 0) {
-		json_open(j, "pools", '[');
-		for (unsigned i = 0; i < v->npools; i++)
-			view_json_pool(j, v, &v->pool[i]);
-		json_close(j, ']');
-	}
-	if (all || strcmp(what, "servers") == 0 || strcmp(what, "errors") == 0) {
-		json_open(j, "servers", '[');
-		for (unsigned i = 0; i < v->nservers; i++) {
-			const struct view_server *s = &v->server[i];
-
-			if (!view_matches(v, s, pattern, is_name))
-				continue;
-			if (strcmp(what, "errors") != 0) {
-				view_json_server(j, v, s);
-				continue;
-			}
-			json_open(j, NULL, '{');
-			json_string(j, "pool", v->pool[s->pool].name);
-			json_string(j, "name", s->name);
-			view_json_errors(j, s);
-			json_close(j, '}');
-		}
-		json_close(j, ']');
-	}
-	if (all || strcmp(what, "listeners") == 0) {
-		json_open(j, "listeners", '[');
-		for (unsigned i = 0; i < v->nlisteners; i++)
-			view_json_listener(j, v, &v->listener[i]);
-		json_close(j, ']');
-	}
-	if (all || strcmp(what, "workers") == 0 || strcmp(what, "errors") == 0) {
-		json_open(j, "workers", '[');
-		for (unsigned i = 0; i < v->nworkers; i++)
-			view_json_worker(j, v, &v->worker[i]);
-		json_close(j, ']');
-	}
+	while (view_json_step(j->out, v, &at))
+		;
+	*j = at.json;
 }
 
 void view_json(FILE *out, const struct view *v, const char *what, const char *pattern)
 {
-	struct json j = { .out = out };
+	struct view_json at = { .what = what, .pattern = pattern };
 
-	json_open(&j, NULL, '{');
-	view_json_into(&j, v, what, pattern);
-	json_close(&j, '}');
+	while (view_json_step(out, v, &at))
+		;
 }

@@ -101,7 +101,7 @@ good 'the example file' <"$TMP/example"
 # What it has in comments must be good as well: blocks behind "#".
 sed -En 's/^# ?((listen|pool) .*\{|	.*|\})$/\1/p' "$TMP/example" | grep -v '^	loadbalancer' >"$TMP/comments"
 good 'with what it has in comments' < <(cat "$TMP/example" "$TMP/comments")
-is "$(grep -c '^pool\|^listen' <<<"$first")" 10 'all of it'
+is "$(grep -c '^pool\|^listen' <<<"$first")" 11 'all of it'
 
 manual=$TESTDIR/../man/loadbalancer.conf.5
 n=0
@@ -112,7 +112,7 @@ while IFS= read -r line; do
 	*) [ -z "$inside" ] || printf '%s\n' "$line" | sed 's/^user .*/user nobody/' >>"$TMP/manual.$n" ;;
 	esac
 done <"$manual"
-is "$n" 5 'examples in the manual'
+is "$n" 6 'examples in the manual'
 while [ "$n" -gt 0 ]; do
 	good "example $n of the manual" <"$TMP/manual.$n"
 	n=$((n - 1))

@@ -30,6 +30,7 @@
 #include "worker/reply.h"
 #include "worker/request.h"
 #include "worker/route.h"
+#include "worker/status.h"
 #include "worker/tunnel.h"
 #include "worker/witness.h"
 
@@ -349,7 +350,9 @@ static bool answer_here(struct session *s, const struct http_head *h, const char
 	const struct conf_route *r = found >= 0 ? &l->route[found] : NULL;
 	bool no_trace = h->method == HTTP_TRACE && !l->http.trace;
 
-	if (!no_trace && h->max_forwards != 0 && found != ROUTE_AMBIGUOUS && (!r || r->action == CONF_ROUTE_TO)) {
+	bool serve = r ? r->action == CONF_ROUTE_SERVE : l->serve;
+
+	if (!no_trace && h->max_forwards != 0 && found != ROUTE_AMBIGUOUS && !serve && (!r || r->action == CONF_ROUTE_TO)) {
 		*pool = r ? r->pool : l->pool;
 		return false;
 	}
@@ -360,6 +363,8 @@ static bool answer_here(struct session *s, const struct http_head *h, const char
 	else if (session_reply(s, close)) {
 		if (h->max_forwards == 0)
 			reply_last(s, h, at);
+		else if (serve)
+			status_serve(s, h, at, r ? r->path_size : 0);
 		else
 			reply_route(s, r, h, at);
 	}

@@ -16,7 +16,7 @@
 static const struct http_text none;
 
 /* RFC 9110 6.6.1 */
-static void put_date(struct http_out *o)
+void reply_date(struct http_out *o)
 {
 	struct http_text date;
 
@@ -38,7 +38,7 @@ static void put(struct session *s, unsigned status, struct http_text fields, con
 	struct http_out o = { .at = extra, .end = extra + sizeof extra };
 	size_t size = body ? body->size : strlen(text), n;
 
-	put_date(&o);
+	reply_date(&o);
 	if (fields.size)
 		http_out_put(&o, fields.at, fields.size);
 	if (body) {
@@ -244,7 +244,7 @@ void reply_last(struct session *s, const struct http_head *h, const char *at)
 		put(s, 200, (struct http_text){ allow, sizeof allow - 1 }, NULL, "");
 		return;
 	}
-	put_date(&f);
+	reply_date(&f);
 	HTTP_OUT_PUT(&f, "Content-Type: message/http\r\n");
 	size_t echoed = n = echo(body, sizeof body, h, at);
 	if (n)

@@ -23,6 +23,7 @@
 #include "worker/reply.h"
 #include "worker/move.h"
 #include "worker/preamble.h"
+#include "worker/status.h"
 #include "worker/witness.h"
 
 #define LINGER_READS	64	/* buffers of what nobody wants, in one turn */
@@ -107,6 +108,8 @@ static void forget(struct session *s)
 	access_end(s);
 	timer_cancel(&worker.loop.wheel, &s->timer);
 	buf_give(&s->out);
+	if (s->streamed)
+		status_forget(s);
 	head_give(&s->head);
 	preamble_forget(s);
 	worker.sessions--;
@@ -211,19 +214,35 @@ void session_answer(struct session *s, unsigned status, bool close)
 		table_add(&worker.row->refused, 1);
 }
 
-/* True: written; false: wait, or the session is gone. */
-static bool send_answer(struct session *s)
+/* s->out has gone. True: there is another piece of the answer in it; false: not now, or the session is gone. */
+static bool next_piece(struct session *s)
+{
+	switch (status_more(s)) {
+	case STATUS_FILLED:
+		return true;
+	case STATUS_YIELD:
+		session_yield(s);
+		return false;
+	case STATUS_FAILED:
+		reset(s);
+		return false;
+	}
+	return false;
+}
+
+/* Writes what is in s->out. False: wait, or the session is gone. */
+static bool send_out(struct session *s)
 {
 	struct buf *b = s->out;
 
 	while (b && buf_size(b) + b->tail_size > 0) {
 		if (!s->c.wr) {
-			timer_set(&worker.loop.wheel, &s->timer, state_now() + s->listener->send_timeout_ns);
+			timer_set(&worker.loop.wheel, &s->timer, status_until(s, state_now() + s->listener->send_timeout_ns));
 			if (conn_arm(&s->c) < 0)
 				session_close(s);
 			return false;
 		}
-		long n = conn_write(&s->c, b->data + b->at, buf_size(b), b->tail, b->tail_size, s->close_after);
+		long n = conn_write(&s->c, b->data + b->at, buf_size(b), b->tail, b->tail_size, s->close_after && !s->streamed);
 		if (n == CONN_ERROR) {
 			session_close(s);
 			return false;
@@ -237,6 +256,20 @@ static bool send_answer(struct session *s)
 				b->tail_size -= (uint32_t)n - head;
 			}
 		}
+	}
+	return true;
+}
+
+/* The same for all of the answer. */
+static bool send_answer(struct session *s)
+{
+	for (;;) {
+		if (!send_out(s))
+			return false;
+		if (!s->streamed)
+			break;
+		if (!next_piece(s))
+			return false;
 	}
 	buf_give(&s->out);
 	return true;
@@ -501,7 +534,10 @@ static void on_timer(struct timer *t)
 	case SESSION_ANSWER:
 	case SESSION_LINGER:
 		access_who(s, ACCESS_CLIENT_LATE);
-		session_close(s);
+		if (s->streamed)
+			reset(s);	/* what it has got must not look like all */
+		else
+			session_close(s);
 		return;
 	case SESSION_GONE:
 		return;

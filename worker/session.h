@@ -36,7 +36,8 @@ struct session {
 	uint8_t phase;			/* enum session_phase */
 	bool headed;			/* no PROXY header is to come (any more) */
 	bool secure;			/* the PROXY header said that the client came over TLS */
-	bool close_after;		/* SESSION_ANSWER: no request after this one */
+	bool close_after : 1;		/* SESSION_ANSWER: no request after this one */
+	bool streamed : 1;		/* SESSION_ANSWER: there is more to come of it, see worker/status.h */
 	bool head_request;		/* the last one was HEAD: our answer to it has no body */
 	uint8_t peer[16];
 };

@@ -6,6 +6,7 @@ for command; do
 	case $command in
 	dnsmasq) package=dnsmasq-base ;;
 	prove) package=perl ;;
+	promtool) package=prometheus ;;
 	*ngx_stream_module.so) package=libnginx-mod-stream ;;
 	dpkg-buildpackage) package="dpkg-dev build-essential" ;;
 	dh) package=debhelper ;;

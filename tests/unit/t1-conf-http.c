@@ -179,6 +179,8 @@ static void test_others(void)
 	prints("max-requests unlimited\n", "\tmax-requests unlimited\n");
 	prints("route host a.b path /c method GET header X-D e redirect 302 /f\n",
 	    "\troute host a.b path /c method GET header X-D \"e\" redirect 302 /f\n");
+	prints("route path /s serve status\nserve-to 127.0.0.0/8 unix\n", "\troute path /s serve status\n\tserve-to 127.0.0.0/8 unix\n");
+	prints("route path /s serve status\n", "\tserve-to all\n");
 	prints("route path /c answer 200 /x.png\n", "\troute path /c answer 200 /x.png type image/png\n");
 }
 
@@ -187,7 +189,7 @@ static void test_others(void)
 struct bad { const char *lines, *want; };	/* lines of the listener, from line 10; the message behind "F:" */
 
 static const struct bad bads[] = {
-	{ "route\n", "10:6: the line ends too early; expected route CONDITION ... to POOL, redirect STATUS TARGET or answer STATUS [FILE]" },
+	{ "route\n", "10:6: the line ends too early; expected route CONDITION ... to POOL, redirect STATUS TARGET, answer STATUS [FILE] or serve status" },
 	{ "route path\n", "10:11: the line ends too early; expected route CONDITION" },
 	{ "route path /x\n", "10:14: the line ends too early" },
 	{ "route path /x path /y to q\n", "10:15: \"path\" again; expected it once in a route" },
@@ -278,6 +280,14 @@ static const struct bad bads[] = {
 	{ "forwarded-proto https\n", "10:17: \"https\" is not known" },
 	{ "mode tcp\nrequest-field set X-A b\n", "11:1: \"request-field\" in mode tcp" },
 	{ "mode tcp\ntrusted-proxies none\n", "11:1: \"trusted-proxies\" in mode tcp" },
+	{ "serve status\n", "10:1: nothing is left to be served, the pool of line 9 takes everything; expected one of them, or a line route "
+	    "path /status serve status" },
+	{ "route path /s serve statsu\n", "10:21: \"statsu\" is nothing that can be served; did you mean \"status\"?" },
+	{ "route path /s serve\n", "10:20: the line ends too early; expected serve status" },
+	{ "route path /s serve status now\n", "10:28: \"now\" is one word too many" },
+	{ "serve-to 127.0.0.1\n", "10:1: serve-to, and nothing is served here; expected a line serve status as well" },
+	{ "route serve status\n", "9:1: nothing is left for this pool, the route of line 10 takes everything" },
+	{ "mode tcp\nroute path /s serve status\n", "11:7: a route in mode tcp" },
 	{ "mode tcp\nerror-file 503 /f\n", "11:1: \"error-file\" in mode tcp" },
 };
 
@@ -313,6 +323,28 @@ static void test_global_errors(void)
 	conf_free(c);
 }
 
+/* A listener that serves and has no pool; a file that has no pool at all. */
+static void test_serve(void)
+{
+	struct conf *c = parse("listen s {\nbind 127.0.0.1:80\nserve status\nserve-to 10.0.0.0/8\n}\n"), *again;
+	char *text;
+
+	if (!ok(c && c->listener[0].serve && c->listener[0].pool == CONF_NO_POOL && c->listener[0].serve_to.nnets == 1, "serve status alone"))
+		return;
+	text = printed(c);
+	again = parse(text);
+	ok(again && again->listener[0].serve && again->listener[0].serve_to.nnets == 1, "is printed and read back");
+	free(text);
+	conf_free(c);
+	conf_free(again);
+	c = parse("listen s {\nbind 127.0.0.1:80\nmode tcp\nserve status\n}\n");
+	ok(!c && messages && strstr(messages, "F:4:1: \"serve\" in mode tcp"), "not in mode tcp");
+	conf_free(c);
+	c = parse("listen s {\nbind 127.0.0.1:80\nroute answer 404\nserve status\n}\n");
+	ok(!c && messages && strstr(messages, "F:4:1: nothing is left for this page, the route of line 3 takes everything"), "nor behind a route for all");
+	conf_free(c);
+}
+
 static void test_limits(void)
 {
 	size_t room = 200000, n;
@@ -341,6 +373,7 @@ int main(void)
 	test_others();
 	test_bad();
 	test_global_errors();
+	test_serve();
 	test_limits();
 	free(messages);
 	return done_testing();

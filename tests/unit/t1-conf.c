@@ -568,14 +568,14 @@ static const struct bad bads[] = {
 	{ POOL "listen l {\nbind *:80\nto p\nmode tcp\nroute path / to p\n}\n",
 	    "F:8:7: a route in mode tcp, which does not read requests; expected mode http\n" },
 	{ POOL "listen l {\nbind *:80\nto p\nroute cookie x to p\n}\n", "F:7:7: \"cookie\" is nothing to route by; expected host, path, method, "
-	    "header, to, redirect or answer\n" },
+	    "header, to, redirect, answer or serve\n" },
 	{ POOL "listen l {\nbind *:80\nto p\nroute path x to p\n}\n", "F:7:12: \"x\" is not the beginning of a path; expected \"/\" and at most "
 	    "999 printable characters, no blank, \"?\" or \"#\"\n" },
 	{ POOL "listen l {\nbind *:80\nto p\nroute host a*.b to p\n}\n",
 	    "F:7:12: \"a*.b\" is not a host name; expected a name such as www.example.org, or *.example.org\n" },
 	{ POOL "listen l {\nbind *:80\nto p\nroute host a.b methd p\n}\n", "F:7:16: \"methd\" is nothing to route by; did you mean \"method\"?\n" },
 	{ POOL "listen l {\nbind *:80\nto p\nroute host a.b\n}\n", "F:7:15: the line ends too early; expected route CONDITION ... to POOL, "
-	    "redirect STATUS TARGET or answer STATUS [FILE]\n" },
+	    "redirect STATUS TARGET, answer STATUS [FILE] or serve status\n" },
 	{ POOL "listen l {\nbind *:80\nto p\nroute host *.b.c to p\nroute host a.B.C to p\n}\n", "F:8:7: this route is never taken, the one "
 	    "of line 7 takes everything first; expected the more special one first\n" },
 	{ POOL "listen l {\nbind *:80\nto p\nroute path /a to p\nroute path /a/b to p\n}\n", "F:8:7: this route is never taken, the one "
