@@ -116,7 +116,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(BUILD)/core.a
 tools: $(TOOLS)
 
 check: $(BUILD)/loadbalancer $(if $(CTL),$(BUILD)/lbctl) $(TOOLS) $(UNIT)
-	@tests/house/need.sh chromium curl dnsmasq nginx promtool prove openssl hitch /usr/lib/python3/dist-packages/websockets/__init__.py
+	@tests/house/need.sh chromium curl dnsmasq ip keepalived nginx promtool prove openssl hitch /usr/lib/python3/dist-packages/websockets/__init__.py
 	LB=$(abspath $(BUILD)/loadbalancer) TESTBIN=$(abspath $(BUILD)/tools) LBCTL=$(abspath $(BUILD)/lbctl) \
 	    prove -j$(JOBS) --timer $(TESTS)
 
@@ -167,10 +167,11 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/core.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm
 
-# Beside nginx, HAProxy and a bare relay; see tests/bench/bench.pl for ROUNDS, SCENARIOS, NGINX, HAPROXY.
+# Beside nginx, HAProxy and a bare relay; see tests/bench/bench.pl for ROUNDS, SCENARIOS, RESULTS, NGINX, HAPROXY, WRK.
 bench: $(BUILD)/loadbalancer $(BENCH)
-	@tests/house/need.sh haproxy nginx perl strace wrk /usr/lib/nginx/modules/ngx_stream_module.so
-	@tests/bench/bench.pl $(BUILD)/loadbalancer $(BUILD)/bench $(BUILD)/bench
+	@tests/house/need.sh perl $(if $(HAPROXY),,haproxy) $(if $(NGINX),,nginx /usr/lib/nginx/modules/ngx_stream_module.so) \
+	    $(if $(WRK),,wrk strace)
+	@tests/bench/bench.pl $(BUILD)/loadbalancer $(BUILD)/bench $(or $(RESULTS),$(BUILD)/bench)
 
 # Choosing well: servers that sleep, four scenarios, beside nginx and HAProxy; 25 minutes. See tests/bench/balance.sh.
 bench-balance: $(BUILD)/loadbalancer $(BUILD)/bench/balance

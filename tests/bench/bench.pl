@@ -5,9 +5,18 @@
 #
 # Each scenario starts its programs, then goes round: each of them in turn under the same load, ROUNDS
 # times (5), SECONDS_EACH (1); what is reported is the median. RESULTS/bench.txt is the table,
-# bench.csv every single run, bench.svg the picture. It takes about nine minutes. SCENARIOS='kept tcp' does
-# some only, SCENARIOS=list names them. NGINX= and HAPROXY= are programs to compare with in place of the
-# installed ones. It ends with 1 when a goal is missed, 2 when it could not run.
+# bench.csv every single run, bench.svg the picture. SCENARIOS='kept tcp' does some only, SCENARIOS=main those
+# that goals are set for, and latency (6 minutes instead of 12), SCENARIOS=list names them. It ends with 1
+# when a goal is missed, 2 when it could not run.
+#
+# By the environment: NGINX, HAPROXY, WRK, STRACE are programs in place of the installed ones, NGINX_STREAM is
+# nginx's module for mode tcp (ngx_stream_module.so), RESULTS a folder in place of the build's. Where the first
+# three are given nothing need be installed, so unpacked packages will do, on a machine without network too:
+#	dpkg -x wrk.deb peers; ...; make bench SCENARIOS=main RESULTS=/tmp/results WRK=$PWD/peers/usr/bin/wrk \
+#	    NGINX=$PWD/peers/usr/sbin/nginx NGINX_STREAM=$PWD/peers/usr/lib/nginx/modules/ngx_stream_module.so ...
+# Libraries beside them are found by LD_LIBRARY_PATH, or the programs named are scripts that exec them.
+# Nor is root needed; but as root it has a network of its own, where it counts segments and chooses CONGESTION
+# (cubic or reno), and 10,000 connections need a limit of open files above that.
 #
 # Processor time is the scheduler's own accounting of all processes of a program, in the user's and in the
 # kernel's name, so it says what the work costs, whoever else is at work on the machine. Rates and
@@ -16,13 +25,13 @@ use strict;
 use warnings;
 use Cwd 'abs_path';
 use File::Temp 'tempdir';
-use FindBin;
-use lib $FindBin::Bin;
 use Socket;
-use Time::HiRes qw(sleep time);
-use Bench::Proc qw(stop_all tree pss_bytes note spawn stop);
-use Bench::Programs qw(backends start end versions nofile);
-use Bench::Load qw(wrk open_loop hold release syscalls);
+my $here;
+BEGIN { ($here) = abs_path($0) =~ m{(.*)/} }
+use lib $here;
+use Bench::Proc qw(stop_all tree pss_bytes note stop now pause);
+use Bench::Programs qw(which backends start end versions nofile);
+use Bench::Load qw(wrk open_loop downloads pests hold release syscalls uneven);
 use Bench::Report;
 
 my ($lb, $bin, $results) = @ARGV;
@@ -50,18 +59,22 @@ my @scenarios = (
 	{ key => 'idle', title => 'small GET beside 10,000 idle ones', programs => [@balancers, ['relay']], run => \&idle },
 	{ key => 'latency', title => 'latency by the clock', programs => [@balancers, ['relay']], run => \&latency },
 	{ key => 'log', title => 'small GET, kept, access log on', programs => \@balancers, options => { log => 1 }, load => \%small },
+	{ key => 'custody', title => 'one connection per request, without and with copies kept against crashes', load => { %small, close => 1 },
+		programs => [['lb', name => 'lb no custody', custody => 'off'], ['lb', name => 'lb custody', custody => 'on']] },
 	{ key => 'pipeline', title => 'small GET, 8 in a pipeline', programs => \@balancers, load => { %small, depth => 8 } },
 	{ key => 'upload', title => '1 MiB uploads, http', programs => \@balancers,
 		load => { path => '/up', conns => 8, body => 1 << 20 } },
 	{ key => 'servers', title => 'servers in the pool', run => \&servers },
 	{ key => 'workers', title => 'workers or threads', run => \&workers },
 	{ key => 'mixed', title => 'short requests beside 10 MiB downloads', programs => \@balancers, run => \&mixed },
+	{ key => 'expensive', title => 'small requests beside downloads, slow readers, heads byte by byte', run => \&expensive },
+	{ key => 'fair', title => 'one connection per request beside 8 downloads and 200 idle ones', programs => \@balancers, run => \&fair },
 );
 
 my (%result, @lines);
-my $begun = time;
+my $begun = now();
 
-sub say_progress { note(sprintf "%4ds  %s\n", time - $begun, $_[0]) }
+sub say_progress { note(sprintf "%4ds  %s\n", now() - $begun, $_[0]) }
 
 sub median { my @v = sort { $a <=> $b } grep { defined } @_; @v ? $v[@v / 2] : undef }
 
@@ -127,7 +140,7 @@ sub idle {
 		wrk($p, %small, conns => 128);	# what a burst leaves behind is there before
 		my $before = pss_bytes(tree($p->{pid}));
 		my ($handle, $held) = hold($p, $n);
-		sleep 1.5;	# what is not settled at once is
+		pause(1.5);	# what is not settled at once is
 		my $bytes = (pss_bytes(tree($p->{pid})) - $before) / $held;
 		push @held, $handle;
 		record('memory', $p->{name}, 1, { ops => $held, bytes => $bytes });
@@ -165,7 +178,7 @@ sub latency {
 sub servers {
 	for my $n (3, 100, 1000) {
 		my @p = start_all({ key => 'servers', programs => \@balancers, options => { servers => $n } });
-		sleep 1 if $n > 3;	# the first round of checks
+		pause(1) if $n > 3;	# the first round of checks
 		rounds('servers', \@p, sub { wrk($_[0], %small, secs => $seconds) }, " $n");
 		end(@p);
 	}
@@ -185,12 +198,48 @@ sub mixed {
 	my @p = start_all($s);
 	rounds('mixed', \@p, sub {
 		my ($p) = @_;
-		my $bulk = spawn('bulk', "$Bench::Programs::dir/bulk.log", 'wrk', '-t1', '-c4', '-d' . ($seconds + 1) . 's',
-		    '--timeout', '10s', "http://127.0.0.1:$p->{port}/10m");
-		sleep 0.2;
+		my $bulk = downloads($p, 4);
+		pause(0.2);
 		my $r = open_loop($p, path => '/', conns => 256, rate => 2000, poisson => 1, secs => $seconds);
 		stop($bulk);
 		return $r;
+	});
+	end(@p);
+}
+
+# What small requests see of others in the same worker that are a trial: downloads without end, slow readers, heads
+# that come a byte at a time. One worker each, first without and then with them.
+sub expensive {
+	my ($s) = @_;
+	my @p = start_all({ key => 'expensive', programs => \@balancers, options => { workers => 1 } });
+	my $small = sub { open_loop($_[0], path => '/', conns => 64, rate => 1000, poisson => 1, secs => $seconds) };
+	$result{alone}{title} = 'small requests, one worker, nothing else';
+	rounds('alone', \@p, $small);
+	rounds('expensive', \@p, sub {
+		my ($p) = @_;
+		my @others = (downloads($p, 2), pests($p));
+		pause(0.3);
+		my $r = $small->($p);
+		stop($_) for @others;
+		return $r;
+	});
+	end(@p);
+}
+
+# Four workers, heavy and light connections: who holds how many, and what short ones see.
+sub fair {
+	my ($s) = @_;
+	my @p = start_all($s, workers => 4);
+	rounds('fair', \@p, sub {
+		my ($p) = @_;
+		my ($held) = hold($p, 200);
+		my $bulk = downloads($p, 8);
+		pause(0.3);
+		my $uneven = uneven($p);
+		my $r = open_loop($p, %small, close => 1, rate => 1000, poisson => 1, secs => $seconds);
+		stop($bulk);
+		release($held);
+		return { %$r, uneven => $uneven };
 	});
 	end(@p);
 }
@@ -205,6 +254,10 @@ sub own_network {
 	socket my $s, PF_INET, SOCK_DGRAM, 0 or die "socket: $!\n";
 	my $lo = pack 'a16 s x22', 'lo', 0x1;	# struct ifreq: up
 	ioctl $s, 0x8914, $lo or die "loopback: $!\n";	# SIOCSIFFLAGS
+	for my $name (split ' ', $ENV{CONGESTION} // 'cubic reno') {
+		open my $f, '>', '/proc/sys/net/ipv4/tcp_congestion_control' or next;
+		last if syswrite $f, $name;
+	}
 }
 
 # ---- here it begins ----
@@ -223,9 +276,10 @@ END { if ($main && $$ == $main) { my $rc = $?; stop_all(); $? = $rc; } }
 $SIG{INT} = $SIG{TERM} = sub { exit 130 };
 $SIG{__DIE__} = sub { die @_ if $^S; note(@_); exit 2 };
 Bench::Programs::setup($tmp, $lb, "$bin/relay");
-Bench::Load::setup("$bin/open", 'wrk', "$FindBin::Bin/wrk.lua", $tmp);
+Bench::Load::setup("$bin/open", $ENV{WRK} || which('wrk'), $ENV{STRACE} || eval { which('strace') }, $here, $tmp);
 backends();
-my %wanted = map { $_ => 1 } split ' ', $ENV{SCENARIOS} || join ' ', map { $_->{key} } @scenarios;
+my @main = qw(kept oneshot tcp body-http body-tcp idle latency);
+my %wanted = map { $_ => 1 } map { $_ eq 'main' ? @main : $_ } split ' ', $ENV{SCENARIOS} || join ' ', map { $_->{key} } @scenarios;
 my %known = map { $_->{key} => 1 } @scenarios;
 $known{$_} or die "no scenario is called $_; there are: @{[map { $_->{key} } @scenarios]}\n" for keys %wanted;
 for my $s (grep { $wanted{$_->{key}} } @scenarios) {

@@ -5,6 +5,7 @@ for command; do
 	command -v "$command" >/dev/null 2>&1 || [ -x "/usr/sbin/$command" ] || [ -f "$command" ] && continue
 	case $command in
 	dnsmasq) package=dnsmasq-base ;;
+	ip) package=iproute2 ;;
 	prove) package=perl ;;
 	promtool) package=prometheus ;;
 	*ngx_stream_module.so) package=libnginx-mod-stream ;;

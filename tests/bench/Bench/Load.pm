@@ -6,14 +6,18 @@ use Exporter 'import';
 use IO::Handle;
 use IPC::Open2;
 use POSIX ();
-use Time::HiRes qw(sleep time);
-use Bench::Proc qw(run tree cpu_ns switches segments pss_bytes thread_cpu note spawn stop);
-our @EXPORT_OK = qw(setup wrk open_loop hold release syscalls);
+use Bench::Proc qw(run tree cpu_ns switches segments pss_bytes thread_cpu held_by note spawn stop now pause);
+our @EXPORT_OK = qw(setup wrk open_loop downloads pests hold release syscalls uneven);
 
-our ($open, $wrk, $lua, $dir);
+our ($open, $wrk, $strace, $here, $dir);
+my $threads = 1;	# of wrk
 
-# setup(PROGRAM open, wrk, SCRIPT wrk.lua, DIR)
-sub setup { ($open, $wrk, $lua, $dir) = @_ }
+# setup(PROGRAM open, wrk, strace or undef, DIR of scripts, DIR)
+sub setup {
+	($open, $wrk, $strace, $here, $dir) = @_;
+	my $cpus = () = glob '/sys/devices/system/cpu/cpu[0-9]*';
+	$threads = $cpus >= 16 ? 4 : $cpus >= 8 ? 2 : 1;
+}
 
 # Runs CODE, which returns figures with at least ops; adds what the program spent meanwhile.
 sub charged {
@@ -60,7 +64,7 @@ sub figures {
 sub wrk {
 	my ($p, %o) = @_;
 	my %env = (WRK_DEPTH => $o{depth} || 1, WRK_BODY => $o{body} || 0);
-	my @command = ($wrk, '-t1', '-c', $o{conns}, '-d', ($o{secs} || 1) . 's', '--timeout', '10s', '-s', $lua);
+	my @command = ($wrk, "-t$threads", '-c', $o{conns}, '-d', ($o{secs} || 1) . 's', '--timeout', '10s', '-s', "$here/wrk.lua");
 	push @command, '-H', 'Connection: close' if $o{close};
 	push @command, "http://127.0.0.1:$p->{port}$o{path}";
 	return charged($p, sub { figures(run(\%env, @command)) });
@@ -74,6 +78,30 @@ sub open_loop {
 	push @command, '-p' if $o{poisson};
 	push @command, '-1' if $o{close};
 	return charged($p, sub { figures(run({}, @command, '127.0.0.1', $p->{port}, $o{path})) });
+}
+
+# Downloads of 10 MiB, one after the other on each of N connections, until stop() of what is returned.
+sub downloads {
+	my ($p, $n) = @_;
+	return spawn('downloads', "$dir/downloads.log", $wrk, '-t1', "-c$n", '-d1h', '--timeout', '1h', "http://127.0.0.1:$p->{port}/10m");
+}
+
+# Clients that are a trial: slow readers, and heads that come a byte at a time. Likewise.
+sub pests {
+	my ($p) = @_;
+	return spawn('pests', "$dir/pests.log", $^X, "$here/pests.pl", $p->{port});
+}
+
+# How unevenly a program's processes hold the connections to it: standard deviation by mean. Undef: one process, or threads.
+sub uneven {
+	my ($p) = @_;
+	my ($first, @pids) = tree($p->{pid});
+	my @held = grep { $_ } held_by($p->{port}, @pids);
+	return undef if @held < 2;
+	my ($mean, $var) = (0, 0);
+	$mean += $_ / @held for @held;
+	$var += ($_ - $mean) ** 2 / @held for @held;
+	return sqrt($var) / $mean;
 }
 
 # Holds N connections that have been used once. Returns a handle for release(), and how many there are.
@@ -95,11 +123,12 @@ sub release {
 # System calls per operation, by name, from a run of its own: { name => count per operation }.
 sub syscalls {
 	my ($p, %o) = @_;
+	return undef unless $strace;
 	my @pids = tree($p->{pid});
 	my $out = "$dir/strace.$p->{id}";
-	my $tracer = spawn('strace', "$out.log", 'strace', '-c', '-f', '-U', 'name,calls', '-o', $out, map { ('-p', $_) } @pids);
+	my $tracer = spawn('strace', "$out.log", $strace, '-c', '-f', '-U', 'name,calls', '-o', $out, map { ('-p', $_) } @pids);
 	my $traced = 0;
-	for (my $end = time + 5; time < $end && !$traced; sleep 0.02) {
+	for (my $end = now() + 5; now() < $end && !$traced; pause(0.02)) {
 		$traced = 1;
 		for (@pids) {
 			open my $f, '<', "/proc/$_/status" or next;

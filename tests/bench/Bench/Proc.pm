@@ -5,11 +5,15 @@ use warnings;
 use Exporter 'import';
 use POSIX ();
 use Socket;
-use Time::HiRes qw(sleep time);
-our @EXPORT_OK = qw(spawn stop stop_all run tree cpu_ns switches segments pss_bytes thread_cpu free_port wait_port note);
+our @EXPORT_OK = qw(spawn stop stop_all run tree cpu_ns switches segments pss_bytes thread_cpu held_by free_port wait_port note now pause);
 
+my $clock_gettime = (POSIX::uname())[4] eq 'x86_64' ? 228 : 113;	# the number of the call
 my %mine;	# pid => what it is; only these are ever signalled
 my $last_port = 10000 + int rand 1000;
+
+# Seconds. Without Time::HiRes, so that what every Debian has of perl (perl-base) will do.
+sub now { my $ts = "\0" x 16; syscall($clock_gettime, 1, $ts); my ($s, $ns) = unpack 'qq', $ts; return $s + $ns / 1e9 }
+sub pause { select undef, undef, undef, $_[0] }
 
 sub note { print STDERR @_; STDERR->flush }
 
@@ -34,7 +38,7 @@ sub stop {
 	my ($pid, $signal) = @_;
 	return unless delete $mine{$pid};
 	kill $signal // 'TERM', $pid;
-	for (my $end = time + 3; time < $end; sleep 0.01) {
+	for (my $end = now() + 3; now() < $end; pause(0.01)) {
 		return if waitpid($pid, POSIX::WNOHANG()) != 0;
 	}
 	kill 'KILL', tree($pid);
@@ -76,9 +80,7 @@ sub tree {
 
 # Nanoseconds that the scheduler has charged to these processes, all threads, those that ended too:
 # what schedstat prints for each thread, which not every kernel has. The clock of another process is a
-# documented thing (clock_getcpuclockid(3)); 228 is clock_gettime on x86-64, 113 elsewhere.
-my $clock_gettime = (POSIX::uname())[4] eq 'x86_64' ? 228 : 113;
-
+# documented thing (clock_getcpuclockid(3)).
 sub cpu_ns {
 	my $sum = 0;
 	for my $pid (@_) {
@@ -125,6 +127,15 @@ sub segments {
 	return $tcp{OutSegs};
 }
 
+# How many connections to PORT each of these processes holds.
+sub held_by {
+	my ($port, @pids) = @_;
+	my $hex = sprintf '%04X', $port;
+	my %inode = map { /^ *\d+: [0-9A-F]+:$hex \S+ 01(?: +\S+){5} +(\d+)/ ? ($1 => 1) : () }
+	    split /\n/, slurp('/proc/net/tcp') . slurp('/proc/net/tcp6');
+	return map { scalar grep { (readlink($_) // '') =~ /^socket:\[(\d+)\]/ && $inode{$1} } glob "/proc/$_/fd/*" } @pids;
+}
+
 # Proportional share: what several processes map counts once in all.
 sub pss_bytes {
 	my $sum = 0;
@@ -150,7 +161,7 @@ sub wait_port {
 	my ($port, $pid, $log) = @_;
 	my $hex = sprintf ':%04X ', $port;
 	my ($up, $gone);
-	for (my $end = time + 10; time < $end && !$up && !$gone; sleep 0.01) {
+	for (my $end = now() + 10; now() < $end && !$up && !$gone; pause(0.01)) {
 		$up = (slurp('/proc/net/tcp') . slurp('/proc/net/tcp6')) =~ /^ *\d+: [0-9A-F]+$hex\S+ 0A /m;
 		$gone = waitpid($pid, POSIX::WNOHANG()) != 0;	# even if somebody else listens there
 	}

@@ -6,10 +6,11 @@ use strict;
 use warnings;
 use Exporter 'import';
 use Bench::Proc qw(spawn stop tree run free_port wait_port note);
-our @EXPORT_OK = qw(setup backends start end versions nofile);
+our @EXPORT_OK = qw(setup which backends start end versions nofile);
 
 our ($dir, %path, $nofile);
 my ($stream_module, @backend, $backend_pid);
+my ($backends, $nginx_user, $haproxy_user) = (3, '', '');	# processes; lines of configurations, for root only
 
 sub nofile { $nofile }
 
@@ -18,14 +19,20 @@ sub setup {
 	my ($tmp, $lb, $relay) = @_;
 	$dir = $tmp;
 	%path = (lb => $lb, relay => $relay, nginx => $ENV{NGINX} || which('nginx'), haproxy => $ENV{HAPROXY} || which('haproxy'));
+	my $cpus = () = glob '/sys/devices/system/cpu/cpu[0-9]*';
+	$backends = $cpus >= 16 ? 6 : 3;
+	if ($> == 0) {
+		my $group = getgrgid((getpwnam('nobody'))[3]);
+		($nginx_user, $haproxy_user) = ("user nobody $group;\n", "\tuser nobody\n\tgroup $group\n");
+	}
 	$nofile = `sh -c 'ulimit -Hn'`;
 	chomp $nofile;
 	$nofile = 65536 if $nofile eq 'unlimited' || $nofile > 65536;
 	# The backends are always the same nginx; a newer one named by the environment may be built without modules.
-	($path{backend}) = grep { $_ } which('nginx'), $path{nginx};
+	$path{backend} = eval { which('nginx') } || $path{nginx};
 	$stream_module = '';
 	if (`$path{nginx} -V 2>&1` !~ /--with-stream(\s|$)/) {
-		my ($so) = grep { -e } glob '/usr/lib/nginx/modules/ngx_stream_module.so';
+		my ($so) = grep { -e } $ENV{NGINX_STREAM} || '/usr/lib/nginx/modules/ngx_stream_module.so';
 		$stream_module = $so ? "load_module $so;\n" : undef;
 	}
 }
@@ -52,7 +59,7 @@ sub put {
 	return $file;
 }
 
-# Three nginx servers as one process tree; they listen on all addresses of loopback, so that 127.0.0.0/8
+# Three servers of one nginx; they listen on all addresses of loopback, so that 127.0.0.0/8
 # makes as many servers of them as are wanted.
 sub backends {
 	@backend = map { free_port() } 1 .. 3;
@@ -82,8 +89,7 @@ END
 	put("$dir/www/1m", 'x' x (1 << 20));
 	put("$dir/www/10m", 'x' x (10 << 20));
 	put("$dir/backend.conf", <<END);
-user nobody nogroup;
-worker_processes 3;
+${nginx_user}worker_processes $backends;
 worker_rlimit_nofile $nofile;
 daemon off;
 pid $dir/backend.pid;
@@ -117,7 +123,7 @@ sub addresses {
 my $count = 0;
 
 # start(KIND, OPTION => VALUE...): KIND is lb, nginx, haproxy, relay. Options: mode (http, tcp), servers
-# (how many), workers, splice, buffers (nginx: 64 KiB each), log (access log to a file), shut (relay: one answer a connection).
+# (how many), workers, custody (lb: on, off), splice, buffers (nginx: 64 KiB each), log (access log to a file), shut (relay: one answer a connection).
 # Returns { kind, name, pid, port }.
 sub start {
 	my ($kind, %o) = @_;
@@ -139,9 +145,10 @@ sub command_lb {
 	my ($p, $o, $base, @address) = @_;
 	my $servers = join '', map { "\tserver s$_ $address[$_]\n" } 0 .. $#address;
 	my $log = $o->{log} ? "\taccess-log $base.access\n" : '';
+	my $custody = $o->{custody} ? "custody $o->{custody}\n" : '';
 	put("$base.conf", <<END);
 workers $o->{workers}
-pool app {
+${custody}pool app {
 	balance least-connections
 	check tcp
 $servers}
@@ -159,8 +166,7 @@ sub command_nginx {
 	my $servers = join '', map { "\t\tserver $_;\n" } @address;
 	my $log = $o->{log} ? "$base.access combined buffer=64k flush=1s" : 'off';
 	my $head = <<END;
-user nobody nogroup;
-worker_processes $o->{workers};
+${nginx_user}worker_processes $o->{workers};
 worker_rlimit_nofile $nofile;
 daemon off;
 pid $base.pid;
@@ -232,9 +238,7 @@ global
 	no strict-limits
 	tune.pool-low-fd-ratio 85
 	tune.pool-high-fd-ratio 90
-	user nobody
-	group nogroup
-defaults
+${haproxy_user}defaults
 	mode $o->{mode}
 	timeout client 75s
 	timeout server 60s

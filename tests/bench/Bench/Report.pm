@@ -4,7 +4,7 @@ use strict;
 use warnings;
 use POSIX qw(strftime uname);
 
-our @columns = qw(ops secs rate cpu_us switches preempted segments spread bytes errors late p50 p99 p999 max);
+our @columns = qw(ops secs rate cpu_us switches preempted segments spread uneven bytes errors late p50 p99 p999 max);
 
 sub median { my @v = sort { $a <=> $b } grep { defined && $_ ne '' } @_; @v ? $v[@v / 2] : undef }
 sub med { my ($s, $name, $what) = @_; median(map { $_->{$what} } @{$s->{runs}{$name} || []}) }
@@ -50,8 +50,8 @@ sub goals {
 	return @all;
 }
 
-my @order = qw(kept oneshot tcp body-http body-tcp memory idle half-kept near-kept half-oneshot near-oneshot log pipeline upload
-    servers workers mixed);
+my @order = qw(kept oneshot tcp body-http body-tcp memory idle half-kept near-kept half-oneshot near-oneshot log custody pipeline upload
+    servers workers mixed alone expensive fair);
 sub ordered { my ($result) = @_; return grep { $result->{$_} && $result->{$_}{runs} } @order }
 
 sub file { open my $f, '<', $_[0] or return '?'; my $line = <$f> // ''; chomp $line; return $line }
@@ -66,7 +66,8 @@ sub table {
 	    join ' ', (split ' ', file('/proc/loadavg'))[0 .. 2];
 	print $f "Medians of $rounds interleaved rounds of $seconds s. cpu: microseconds of the program's processor time per\n",
 	    "operation, lowest and highest round in brackets; switches: context switches per operation, given up and taken\n",
-	    "away; segments: TCP segments of both sides, acknowledgements included; latencies in microseconds: by the clock\nin half-, near- and mixed, else of wrk, in a closed loop at saturation.\n\n";
+	    "away; segments: TCP segments of both sides, acknowledgements included; latencies in microseconds: by the clock\nin half-, near-, mixed, alone, expensive and fair, else of wrk, in a closed loop at saturation; spread: of processor\n",
+	    "time over workers or threads, uneven: of connections over processes (standard deviation by mean).\n\n";
 	for my $key (ordered($result)) {
 		my $s = $result->{$key};
 		print $f "$key: $s->{title}\n";
@@ -75,8 +76,8 @@ sub table {
 			print $f "\n";
 			next;
 		}
-		printf $f "  %-18s %8s %17s %6s %9s %12s %8s %8s %8s %8s %7s %6s\n", '', 'cpu us', '', 'to lb', 'ops/s', 'switches', 'segments', 'p50',
-		    'p99', 'p99.9', 'spread', 'errors';
+		printf $f "  %-18s %8s %17s %6s %9s %12s %8s %8s %8s %8s %7s %7s %6s\n", '', 'cpu us', '', 'to lb', 'ops/s', 'switches', 'segments', 'p50',
+		    'p99', 'p99.9', 'spread', 'uneven', 'errors';
 		my ($suffix) = '';
 		for my $name (@{$s->{names}}) {
 			($suffix) = $name =~ /( \d+)$/;
@@ -85,12 +86,12 @@ sub table {
 			my @cpu = sort { $a <=> $b } map { $_->{cpu_us} } @{$s->{runs}{$name}};
 			my $errors = 0;
 			$errors += $_->{errors} for @{$s->{runs}{$name}};
-			printf $f "  %-18s %8.1f %17s %6s %9.0f %12s %8s %8s %8s %8s %7s %6d\n", $name, $cpu, sprintf('(%.1f-%.1f)', @cpu[0, -1]),
+			printf $f "  %-18s %8.1f %17s %6s %9.0f %12s %8s %8s %8s %8s %7s %7s %6d\n", $name, $cpu, sprintf('(%.1f-%.1f)', @cpu[0, -1]),
 			    $lb ? sprintf('%.2f', $cpu / $lb) : '', med($s, $name, 'rate'),
 			    sprintf('%.2f+%.2f', med($s, $name, 'switches'), med($s, $name, 'preempted')),
 			    defined med($s, $name, 'segments') ? sprintf('%.2f', med($s, $name, 'segments')) : '-',
-			    (map { my $v = med($s, $name, $_); defined $v ? sprintf('%.0f', $v) : '-' } qw(p50 p99 p999)), defined med($s, $name, 'spread') ?
-			    sprintf('%.2f', med($s, $name, 'spread')) : '', $errors;
+			    (map { my $v = med($s, $name, $_); defined $v ? sprintf('%.0f', $v) : '-' } qw(p50 p99 p999)),
+			    (map { my $v = med($s, $name, $_); defined $v ? sprintf('%.2f', $v) : '' } qw(spread uneven)), $errors;
 		}
 		print $f "  $_\n" for @{$s->{remarks} || []};
 		if (my $calls = $s->{calls}) {
@@ -136,7 +137,7 @@ sub svg {
 	my $out = '';
 	for my $key (ordered($result)) {
 		my $s = $result->{$key};
-		my $what = $key eq 'memory' ? 'bytes' : $key =~ /^(half|near|mixed)/ ? 'p99' : 'cpu_us';
+		my $what = $key eq 'memory' ? 'bytes' : $key =~ /^(half|near|mixed|alone|expensive|fair)/ ? 'p99' : 'cpu_us';
 		my %v = map { $_ => med($s, $_, $what) // 0 } @{$s->{names}};
 		my ($most) = sort { $b <=> $a } values %v;
 		next unless $most && $most > 0;
