@@ -119,6 +119,8 @@ void children_start_worker(struct worker *w)
 	char name[32];
 	pid_t pid;
 
+	if (!w->custody && w->gen->conf->custody)	/* a predecessor's place, the first time that we fill it */
+		custody_open(w);
 	w->back_off.timer.cb = children_worker_due;
 	w->back_off.started_ns = s->loop.now_ns;
 	w->ready = w->killed = w->alien = w->bereaved = false;

@@ -94,6 +94,24 @@ void notify_ready(const char *status)
 	notify_send(text);
 }
 
+void notify_reload_refused(const char *why)
+{
+	char text[256];
+
+	/* The first error says most. */
+	snprintf(text, sizeof(text), "serving; the last reload was refused: %.*s", (int)strcspn(why, "\n"), why);
+	notify_ready(text);
+}
+
+void notify_upgrade_refused(const char *why)
+{
+	char text[256];
+
+	/* Nothing had been begun as far as the manager knows: its state stays. */
+	snprintf(text, sizeof(text), "STATUS=serving; the last upgrade was refused: %.*s", (int)strcspn(why, "\n"), why);
+	notify_send(text);
+}
+
 void notify_reloading(void)
 {
 	char text[128];

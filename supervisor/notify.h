@@ -11,6 +11,10 @@
 void notify_init(struct supervisor *s);
 /* A start or a reload has ended; `status` is what people see. */
 void notify_ready(const char *status);
+/* A reload has ended without success: why. */
+void notify_reload_refused(const char *why);
+/* The new program was not content, or could not be tried: why. */
+void notify_upgrade_refused(const char *why);
 /* A reload begins. */
 void notify_reloading(void);
 /* The end begins; 0: at once, else it may take so long. */

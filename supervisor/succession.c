@@ -55,7 +55,10 @@ static void succession_verdict(struct supervisor *s, bool good)
 
 	u->ended++;
 	u->good = good;
-	notify_ready(good ? u->verdict : "serving; the last reload was refused");
+	if (good)
+		notify_ready(u->verdict);
+	else
+		notify_reload_refused(u->verdict);
 }
 
 static bool succession_same(const char *a, const char *b)

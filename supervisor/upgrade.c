@@ -129,10 +129,12 @@ void upgrade_checked(struct supervisor *s, int status)
 		else
 			log_error("upgrade: %s", line);
 	}
-	if (good)
+	if (good) {
 		s->upgrade = true;
-	else
+	} else {
 		log_error("upgrade: refused; this program goes on");
+		notify_upgrade_refused(s->succession.verdict);
+	}
 	s->dispatch.stirred = true;
 }
 

@@ -79,11 +79,12 @@ kill -STOP "$ACT"
 kill -KILL "$old"
 ok "a takeover" wait_for 8 known 'generation 4 serves, generation 3 retires'
 is "$(shares)" 2 "keeps them"
+wait $L
+like "$(<"$TMP/oneshot")" '"failed":0,"closed":0' "and nobody noticed"
 conf "127.0.0.1:$SECOND" >"$TMP/c"
 kill -HUP "$(supervisor)"
 ok "another address" wait_for 8 known "127.0.0.1:$WEB: no longer listened on; the service manager keeps it open"
 is "$(shares)" 1 "and one of them is let go"
-wait $L
 LB_PID=$(supervisor)
 LB_PIDS+=("$LB_PID")
 kill -TERM "$LB_PID"

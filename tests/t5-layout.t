@@ -68,7 +68,7 @@ upgrade() {	# PROGRAM VERSION
 	cp "$1" "$TMP/lb.next" && mv "$TMP/lb.next" "$TMP/lb"
 	local n
 	n=$(grep -c "version $2 takes over" "$LB_LOG")
-	kill -USR2 "$LB_PID"
+	if [ "$1" = "$saved" ]; then kill -USR2 "$LB_PID"; else ctl upgrade >"$TMP/said"; fi
 	wait_for 10 eval "[ \"\$(grep -c 'version $2 takes over' '$LB_LOG')\" -gt $n ]" &&
 	    wait_for 10 eval 'tail -n 12 "$LB_LOG" | grep -q "is gone: "'
 }
@@ -89,6 +89,7 @@ oneshot=$!
 tunnels=$!
 before=$(answers)
 ok "an upgrade to another layout" upgrade "$TMP/src/b/loadbalancer" 9.9.9
+like "$(<"$TMP/said")" 'takes over.*it serves with a table of another layout' "lbctl says so"
 ok "the log says what it means" grep -q "has layout $layout, this program's is 999: it is made anew" "$LB_LOG"
 LBCTL=$TMP/src/b/lbctl
 between "$(answers)" "$before" 100000000 "totals went over"

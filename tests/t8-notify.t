@@ -44,7 +44,7 @@ is "$(grep -E '^(READY|RELOADING)' "$TMP/told" | tr '\n' ' ')" "READY=1 RELOADIN
 echo bogus >>"$LB_CONF"
 kill -HUP "$LB_PID"
 ok "ready again after a reload that was refused" wait_for 5 ready 3
-ok "and says so" told '^STATUS=serving; the last reload was refused$'
+ok "and says so" told "^STATUS=serving; the last reload was refused: $LB_CONF:[0-9]+:1: .*bogus"
 is "$(times '^RELOADING=1$')" 2 "it had begun"
 
 # --- hung: no more signs of life ---
