@@ -190,6 +190,7 @@ demo: $(BUILD)/loadbalancer $(TOOLS)
 
 # What is installed, as KIND:FROM:TO, with P for a program, S for a script, D for data. Scripts and the unit are told
 # where the programs are.
+EXAMPLES := $(sort $(shell find examples -type f))
 INSTALL_LIST = P:$(BUILD)/loadbalancer:$(sbindir)/loadbalancer P:$(BUILD)/lbctl:$(sbindir)/lbctl \
 	S:$(BUILD)/init/$(if $(filter openrc,$(INIT)),loadbalancer.openrc,loadbalancer.init):$(sysconfdir)/init.d/loadbalancer \
 	D:$(BUILD)/init/loadbalancer.service:$(unitdir)/loadbalancer.service \
@@ -200,8 +201,8 @@ INSTALL_LIST = P:$(BUILD)/loadbalancer:$(sbindir)/loadbalancer P:$(BUILD)/lbctl:
 	D:init/completion.bash:$(datadir)/bash-completion/completions/lbctl \
 	D:init/completion.bash:$(datadir)/bash-completion/completions/loadbalancer \
 	D:init/_lbctl:$(datadir)/zsh/site-functions/_lbctl \
-	$(foreach m,$(wildcard man/*.[158]),D:$(m):$(mandir)/man$(patsubst .%,%,$(suffix $(m)))/$(notdir $(m))) \
-	$(foreach e,$(wildcard examples/*),D:$(e):$(docdir)/$(e))
+	$(foreach m,$(wildcard man/*.[1578]),D:$(m):$(mandir)/man$(patsubst .%,%,$(suffix $(m)))/$(notdir $(m))) \
+	$(foreach e,$(EXAMPLES),D:$(e):$(docdir)/$(e))
 
 # No configuration is installed: one that is there is somebody's.
 install: $(BUILD)/loadbalancer $(BUILD)/lbctl
@@ -226,7 +227,7 @@ installcheck:
 
 uninstall:
 	@for i in $(INSTALL_LIST); do echo "  $(DESTDIR)$${i##*:}"; rm -f "$(DESTDIR)$${i##*:}" || exit 1; done
-	@for d in $(docdir)/examples $(docdir); do [ ! -d "$(DESTDIR)$$d" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$d"; done
+	@for d in $(patsubst %/,$(docdir)/%,$(filter-out examples/,$(sort $(dir $(EXAMPLES))))) $(docdir)/examples $(docdir); do [ ! -d "$(DESTDIR)$$d" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$d"; done
 
 # --- releases ---
 

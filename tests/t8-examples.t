@@ -13,6 +13,11 @@ for file in "$EXAMPLES"/*.conf "$EXAMPLES"/*/loadbalancer.conf; do
 	ok "  says what it is for" eval 'head -n 1 "$file" | grep -q "^# "'
 done
 
+# What loadbalancer-migrate(7) makes of HAProxy's file.
+awk '/^\.Bd/ { n++; inside = n == 2; next } /^\.Ed/ { inside = 0 } inside' "$TESTDIR/../man/loadbalancer-migrate.7" >"$TMP/migrated"
+run_lb -t -c "$TMP/migrated"
+like "$STATUS $OUT$ERR" '^0 .*the configuration is good' "the example of the migration"
+
 # The file with ports of this test: AT_LISTENER is where it listens; an address of a server becomes that of what
 # S[ADDRESS] names, and where nothing does, of a server started for it, called by its name here.
 declare -A S=()
