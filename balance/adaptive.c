@@ -170,7 +170,7 @@ static int pick(const struct balance_view *v)
 
 const struct balance_algorithm balance_adaptive = {
 	.name = "adaptive",
-	.needs = BALANCE_LEARNED,
+	.needs = BALANCE_LEARNED | BALANCE_SOME,
 	.rule = SHM_RULE_ADAPTIVE,
 	.pick = pick,
 };

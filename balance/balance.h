@@ -19,6 +19,7 @@ enum balance_need {
 	BALANCE_TURNS = 4,
 	BALANCE_KEY = 8,	/* key and maglev */
 	BALANCE_LEARNED = 16,	/* look */
+	BALANCE_SOME = 32,	/* not all servers, where there are many: look, if the caller has it, and lots */
 };
 
 /* A server that has just come up works up to its full weight in this time. */
@@ -28,8 +29,9 @@ enum balance_need {
 struct balance_look {
 	uint32_t inflight;
 	uint32_t weight;
-	float ramp;		/* 0..1: how far its slow start has got */
-	struct learned learned;
+	float ramp;		/* 0..1: how far its slow start has got; BALANCE_LEARNED only */
+	struct learned learned;	/* the same */
+	uint64_t entries, errors;	/* BALANCE_ENTRIES only */
 };
 
 #define BALANCE_TOLD 8
@@ -49,6 +51,7 @@ struct balance_told {
 };
 
 struct maglev;
+struct lots;
 
 /*
  * Arrays are indexed by position in the pool (configuration order), 0..n-1. Columns that the
@@ -64,9 +67,10 @@ struct balance_view {
 	const uint64_t *turns;		/* dispatched ever, plus what it was given on joining late */
 	uint64_t key;			/* hash of what the choice goes by (hash.h) */
 	const struct maglev *maglev;	/* of the pool */
-	/* Server i as it is now; false: not usable. NULL: usable, weight and inflight say it all. */
+	/* Server i as it is now; false: not usable. NULL: usable, weight and the other columns say it all. */
 	bool (*look)(void *arg, uint32_t i, struct balance_look *k);
 	void *look_arg;
+	const struct lots *lots;	/* for look, by weight; NULL: all alike */
 	uint64_t *rng;			/* for choices by lot; state of balance_draw(), never 0; belongs to the caller */
 	struct balance_told *told;	/* NULL: nobody asks */
 };

@@ -15,8 +15,15 @@
  *
  * Not all can be over the cap at once: the caps add up to 4n + 1.5 (total + 1), the requests in
  * flight to total.
+ *
+ * Of a large pool (the view has a look) SAMPLE are drawn by lot, by weight, and the least of those is taken: the
+ * gaps stay as small (Azar et al. 1999), and a newcomer gets SAMPLE n-ths of the load, with no need of a cap.
  */
-#include "balance/balance.h"
+#include <stddef.h>
+
+#include "balance/lots.h"
+
+#define SAMPLE 4
 
 /* Requests above its fair share that a server may always hold. */
 #define CAP_SLACK 4
@@ -32,6 +39,28 @@ static int less_loaded(const struct balance_view *v, uint32_t a, uint32_t b)
 	return (unsigned __int128)v->errors[a] * v->weight[b] < (unsigned __int128)v->errors[b] * v->weight[a];
 }
 
+static int least_of_some(const struct balance_view *v)
+{
+	unsigned draws = 2 * SAMPLE, n = 0;
+	uint32_t i, place[SAMPLE] = { 0 }, best = 0, weight[SAMPLE];
+	uint64_t entries[SAMPLE], errors[SAMPLE];
+	const struct balance_view some = { .weight = weight, .entries = entries, .errors = errors };
+	struct balance_look k;
+
+	while (n < SAMPLE && lots_next(v, &draws, &i, &k)) {
+		if (v->told)
+			balance_tell(v->told, i, (float)k.entries / (float)k.weight, NULL);
+		place[n] = i;
+		weight[n] = k.weight;
+		entries[n] = k.entries;
+		errors[n] = k.errors;
+		if (n > 0 && less_loaded(&some, n, best))
+			best = n;
+		n++;
+	}
+	return n >= SAMPLE / 2 ? (int)place[best] : -1;
+}
+
 static float figure(const struct balance_view *v, uint32_t i)
 {
 	return (float)v->entries[i] / (float)v->weight[i];
@@ -39,6 +68,9 @@ static float figure(const struct balance_view *v, uint32_t i)
 
 static int pick(const struct balance_view *v)
 {
+	if (v->look)
+		return least_of_some(v);
+
 	/* Wide enough: 2^32 in flight on each of 2^14 servers, weights up to 2^8. */
 	uint64_t weights = 0, inflight = 0;
 	int best = -1;
@@ -63,7 +95,7 @@ static int pick(const struct balance_view *v)
 
 const struct balance_algorithm balance_least_requests = {
 	.name = "least-requests",
-	.needs = BALANCE_INFLIGHT | BALANCE_ENTRIES,
+	.needs = BALANCE_INFLIGHT | BALANCE_ENTRIES | BALANCE_SOME,
 	.rule = SHM_RULE_LEAST_REQUESTS,
 	.pick = pick,
 };

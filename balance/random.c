@@ -3,7 +3,9 @@
  */
 #include <stddef.h>
 
-#include "balance/balance.h"
+#include "balance/lots.h"
+
+#define DRAWS 8	/* where the view has a look: then as many are out that looking at all does no harm */
 
 static int lot(const struct balance_view *v)
 {
@@ -27,6 +29,18 @@ static int lot(const struct balance_view *v)
 
 static int pick(const struct balance_view *v)
 {
+	unsigned draws = DRAWS;
+	struct balance_look k;
+	uint32_t i;
+
+	if (v->look) {
+		if (!lots_next(v, &draws, &i, &k))
+			return -1;
+		if (v->told)
+			balance_tell(v->told, i, 0, NULL);
+		return (int)i;
+	}
+
 	int best = lot(v);
 
 	return v->told ? balance_tell_all(v, best, NULL) : best;
@@ -34,7 +48,7 @@ static int pick(const struct balance_view *v)
 
 const struct balance_algorithm balance_random = {
 	.name = "random",
-	.needs = 0,
+	.needs = BALANCE_SOME,
 	.rule = SHM_RULE_RANDOM,
 	.pick = pick,
 };

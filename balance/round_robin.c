@@ -13,6 +13,8 @@
  *
  * Turns that do not start equal are made equal by this rule: who is behind is chosen until it is
  * not. The health process sets where a server joins (shm_health.join), so that this lasts a moment.
+ *
+ * In a large pool each worker takes its turns alone: strides.h.
  */
 #include "balance/balance.h"
 

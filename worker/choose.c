@@ -8,13 +8,17 @@
 
 #include "balance/balance.h"
 #include "balance/hash.h"
+#include "balance/lots.h"
 #include "balance/maglev.h"
+#include "balance/strides.h"
 #include "os/log.h"
 #include "worker/explain.h"
 #include "worker/learning.h"
 #include "worker/queue.h"
 
-#define CHOOSE_ALL	16		/* in a pool of more, adaptive looks at a sample only */
+#define CHOOSE_ALL	16		/* in a pool of more, adaptive looks at a sample only ... */
+#define CHOOSE_MANY	32		/* ... and of more than this, the others do */
+#define CHOOSE_TURNS	16		/* servers in a row that may be out before all are looked at */
 #define CHOOSE_LOOK_NS	(100 * CONF_MS)	/* how old what is cached of a pool may be */
 
 /* The columns of a view, large enough for the largest pool. */
@@ -68,6 +72,36 @@ static void build_maglev(struct pool *p)
 	p->maglev_weights = weights;
 }
 
+/* What a large pool is drawn by. Those that are out for longer are not drawn until the next look at the pool. */
+static void build_lots(struct pool *p)
+{
+	unsigned n = p->conf->nservers, alike = 0;
+	uint64_t hash = 1;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct server *s = &p->server[i];
+		bool out = s->conf->backup || atomic_load_explicit(&s->row->admin, memory_order_relaxed) != SHM_READY ||
+		    atomic_load_explicit(&s->health->verdict, memory_order_relaxed) == SHM_DOWN;
+		col.weight[i] = out ? 0 : atomic_load_explicit(&s->row->weight, memory_order_relaxed);
+		hash = hash_mix(hash + col.weight[i]);
+		alike += col.weight[i] == col.weight[0];
+	}
+	if (hash == p->lots_weights)
+		return;
+	lots_free(p->lots);
+	p->lots = alike == n ? NULL : lots_build(col.weight, n);
+	p->lots_weights = p->lots || alike == n ? hash : 0;	/* no memory: all alike until there is some */
+}
+
+static void build_strides(struct pool *p)
+{
+	for (unsigned i = 0; i < p->conf->nservers; i++)
+		col.weight[i] = atomic_load_explicit(&p->server[i].row->weight, memory_order_relaxed);
+	p->strides = strides_build(col.weight, p->conf->nservers, &worker.rng);
+	if (p->strides == NULL)
+		log_fatal("pool %s: no memory for its turns", p->conf->name);
+}
+
 /* What is cached of a pool, taken anew. */
 static void look(struct pool *p)
 {
@@ -86,6 +120,10 @@ static void look(struct pool *p)
 	}
 	if (p->balance->needs & BALANCE_KEY)
 		build_maglev(p);
+	if (p->balance->needs & BALANCE_SOME && p->conf->nservers > CHOOSE_MANY)
+		build_lots(p);
+	if (p->balance->needs & BALANCE_TURNS && p->conf->nservers > CHOOSE_MANY && p->strides == NULL)
+		build_strides(p);
 }
 
 void choose_init(void)
@@ -102,10 +140,10 @@ void choose_init(void)
 	col.errors = calloc(n, sizeof *col.errors);
 	col.turns = calloc(n, sizeof *col.turns);
 	col.dispatched = calloc(n, sizeof *col.dispatched);
-	for (unsigned i = 0; i < worker.conf->npools; i++)
-		look(&worker.pool[i]);
 	if (!col.usable || !col.weight || !col.inflight || !col.entries || !col.errors || !col.turns || !col.dispatched)
 		log_fatal("no memory for %zu servers", n);
+	for (unsigned i = 0; i < worker.conf->npools; i++)
+		look(&worker.pool[i]);
 }
 
 bool choose_usable(const struct server *s)
@@ -311,16 +349,63 @@ static struct server *by_hash(struct pool *p, const struct ask *ask, struct choi
 	return over && queue_claim(over) ? over : NULL;
 }
 
-/* balance adaptive without a look at all servers. NULL: look. */
+/* balance_view.look, for algorithms that learn nothing. */
+static bool plain_look(void *arg, uint32_t i, struct balance_look *k)
+{
+	const struct learning_view *v = arg;
+	const struct server *s = &v->pool->server[i];
+	unsigned needs = v->pool->balance->needs;
+
+	if (s->conf->backup || !choose_usable(s) || choose_was_tried(v->tried, i))
+		return false;
+	k->weight = atomic_load_explicit(&s->row->weight, memory_order_relaxed);
+	if (needs & BALANCE_INFLIGHT)
+		k->inflight = (uint32_t)table_sum_inflight(worker.table, s->conf->row);
+	if (needs & BALANCE_ENTRIES) {
+		uint64_t sent = table_sum_dispatched(worker.table, s->conf->row);
+		uint64_t base = atomic_load_explicit(&s->health->base, memory_order_relaxed);
+		k->entries = atomic_load_explicit(&s->health->entries, memory_order_relaxed) + (sent > base ? sent - base : 0);
+		k->errors = atomic_load_explicit(&s->health->errors, memory_order_relaxed);
+	}
+	return k->weight > 0;
+}
+
+/* Without a look at all servers. NULL: look. */
 static struct server *by_sample(struct pool *p, const struct ask *ask, struct balance_told *told)
 {
 	struct learning_view learning = { .pool = p, .tried = ask->tried };
 	struct balance_view view = {
-		.n = p->conf->nservers, .rng = &worker.rng, .look = learning_look, .look_arg = &learning, .told = told,
+		.n = p->conf->nservers, .rng = &worker.rng, .look_arg = &learning, .lots = p->lots, .told = told,
+		.look = p->balance->needs & BALANCE_LEARNED ? learning_look : plain_look,
 	};
 	int best = p->balance->pick(&view);
 
 	return best >= 0 && queue_claim(&p->server[best]) ? &p->server[best] : NULL;
+}
+
+/* balance round-robin of a large pool: our own turns. NULL: look at all. */
+static struct server *by_turn(struct pool *p, const struct ask *ask, struct balance_told *told)
+{
+	for (int i = 0; i < CHOOSE_TURNS; i++) {
+		uint32_t first = strides_first(p->strides);
+		struct server *s = &p->server[first];
+
+		strides_step(p->strides, atomic_load_explicit(&s->row->weight, memory_order_relaxed));
+		if (s->conf->backup || !choose_usable(s) || choose_was_tried(ask->tried, first) || !queue_claim(s))
+			continue;
+		if (told)
+			balance_tell(told, first, 0, NULL);
+		return s;
+	}
+	return NULL;
+}
+
+/* A pool in which looking at all servers costs more than it gains. The seed's rule is the least of all, however many. */
+static bool is_large(const struct pool *p)
+{
+	unsigned all = p->balance->needs & BALANCE_LEARNED ? CHOOSE_ALL : CHOOSE_MANY;
+
+	return p->conf->nservers > all && !p->limited && !worker.conf->seed;
 }
 
 struct server *choose_server(struct pool *p, const struct ask *ask, struct choice *c)
@@ -344,8 +429,8 @@ struct server *choose_server(struct pool *p, const struct ask *ask, struct choic
 	}
 	if (s == NULL && p->maglev)
 		s = by_hash(p, ask, c, explain_due(c->how) ? &told : NULL);
-	if (s == NULL && p->balance->needs & BALANCE_LEARNED && !p->limited && p->conf->nservers > CHOOSE_ALL)
-		s = by_sample(p, ask, explain_due(c->how) ? &told : NULL);
+	if (s == NULL && p->balance->needs & (BALANCE_SOME | BALANCE_TURNS) && is_large(p))
+		s = (p->strides ? by_turn : by_sample)(p, ask, explain_due(c->how) ? &told : NULL);
 	if (s)
 		round_due(p, false);
 	else {

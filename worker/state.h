@@ -13,8 +13,10 @@
 #include "os/loop.h"
 
 struct exchange;
+struct lots;
 struct maglev;
 struct session;
+struct strides;
 struct upstream;
 struct balance_algorithm;
 struct book;
@@ -56,6 +58,9 @@ struct pool {
 	uint64_t usable_weight;		/* of its servers */
 	bool limited;			/* some server has a maxconn */
 	bool ejected;			/* some server is ejected */
+	struct lots *lots;		/* a large pool with weights, or with servers that are out; NULL: all alike */
+	struct strides *strides;	/* balance round-robin, a large pool */
+	uint64_t lots_weights;		/* hash of the weights that lots was built for */
 	struct maglev *maglev;		/* balance hash; NULL otherwise */
 	uint64_t maglev_weights;	/* hash of the weights that it was built for */
 

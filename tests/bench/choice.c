@@ -1,12 +1,14 @@
 /*
- * Nanoseconds (of processor time) per choice, by algorithm and size of the pool; no system calls. adaptive reads the records of eight
- * workers, as worker/learning.c does; the others have their columns summed already.
+ * Nanoseconds (of processor time) per choice, by algorithm and size of the pool; no system calls. Where a worker looks
+ * at some servers only, it reads the records of eight workers, as worker/choose.c and worker/learning.c do; else the
+ * columns are summed already.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "balance/balance.h"
+#include "balance/lots.h"
+#include "balance/strides.h"
 
 #define MANY 1000
 #define WORKERS 8
@@ -47,6 +49,70 @@ static bool look(void *arg, uint32_t i, struct balance_look *k)
 	}
 	learn_summed(&waiting, clock_ns, &k->learned);
 	return true;
+}
+
+/* A worker's look where nothing is learned. */
+static uint64_t *sent[WORKERS];
+static unsigned plain_needs;
+
+static bool plain_look(void *arg, uint32_t i, struct balance_look *k)
+{
+	(void)arg;
+	k->weight = 1 + i % 3;
+	k->inflight = 0;
+	k->entries = k->errors = 0;
+	for (unsigned w = 0; w < WORKERS; w++) {
+		if (plain_needs & BALANCE_INFLIGHT)
+			k->inflight += count[w][i];
+		if (plain_needs & BALANCE_ENTRIES)
+			k->entries += sent[w][i];
+	}
+	return true;
+}
+
+/* All workers take and give back by turns; a tenth of the servers are busy. */
+static double some(const struct balance_algorithm *a, uint32_t n, uint64_t *rng)
+{
+	static uint32_t weight[MANY];
+	static uint32_t held[MANY / 10];
+	unsigned rounds = 2000000;
+	struct lots *lots;
+	struct strides *strides;
+	double start, took;
+
+	plain_needs = a->needs;
+	for (uint32_t i = 0; i < n; i++)
+		weight[i] = 1 + i % 3;
+	lots = lots_build(weight, n);
+	strides = strides_build(weight, n, rng);
+	for (unsigned w = 0; w < WORKERS; w++) {
+		free(count[w]);
+		free(sent[w]);
+		count[w] = calloc(MANY, sizeof *count[w]);
+		sent[w] = calloc(MANY, sizeof *sent[w]);
+		if (!count[w] || !sent[w] || !lots || !strides)
+			exit(1);
+	}
+	struct balance_view v = { .n = n, .rng = rng, .look = plain_look, .lots = lots };
+	for (unsigned i = 0; i < n / 10; i++)
+		count[i % WORKERS][held[i] = (uint32_t)balance_below(rng, n)]++;
+	start = now_ns();
+	for (unsigned r = 0; r < rounds; r++) {
+		uint32_t k;
+		if (a->needs & BALANCE_TURNS) {
+			k = strides_first(strides);
+			strides_step(strides, weight[k]);
+		} else
+			k = (uint32_t)a->pick(&v);
+		unsigned at = r % (n / 10), w = at % WORKERS;
+		count[w][held[at]]--;
+		count[w][held[at] = k]++;
+		sent[w][k]++;
+	}
+	took = now_ns() - start;
+	lots_free(lots);
+	strides_free(strides);
+	return took / rounds;
 }
 
 /* 50,000 choices a second by this worker, all workers' answers as many each. */
@@ -116,6 +182,10 @@ int main(void)
 			}
 			if (*a == &balance_adaptive) {
 				printf(" %10.1f", adaptive(sizes[s], &rng));
+				continue;
+			}
+			if (sizes[s] > 32 && (*a)->needs & (BALANCE_SOME | BALANCE_TURNS)) {
+				printf(" %10.1f", some(*a, sizes[s], &rng));
 				continue;
 			}
 			double start = now_ns();
