@@ -214,6 +214,9 @@ struct shm_instance {
 	_Atomic uint64_t limited_times;	/* how often accepting stopped at a limit, of a listener or of all */
 	_Atomic uint64_t live[SHM_WORKERS_MAX / 64];	/* bit n: column n counts; bit 0 always; release */
 	_Atomic uint32_t log_level;	/* enum log_level of every process; 0: each has its own */
+	_Atomic uint32_t copies;	/* gauge: clients' descriptors in custody */
+	_Atomic uint64_t rescued;	/* connections that went on with others when their worker died */
+	_Atomic uint64_t cut;		/* ... that ended with it */
 };
 
 struct shm_worker {

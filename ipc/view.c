@@ -127,6 +127,9 @@ static void view_take_instance(struct view *v, const struct table *t)
 	v->reloaded_real_s = view_get(&h->reloaded_real_s);
 	v->accepted = view_get(&h->accepted);
 	v->limited_times = view_get(&h->limited_times);
+	v->copies = view_get32(&h->copies);
+	v->rescued = view_get(&h->rescued);
+	v->cut = view_get(&h->cut);
 	v->max_connections = view_get32(&h->max_connections);
 	v->compared = false;
 }

@@ -105,7 +105,8 @@ struct view {
 	/* All workers there ever were. */
 	uint64_t requests, refused, log_dropped, restarts;
 	uint64_t clients;		/* connections held */
-	uint64_t started_ns, started_real_s, reloaded_real_s, accepted, limited_times;
+	uint64_t started_ns, started_real_s, reloaded_real_s, accepted, limited_times, rescued, cut;
+	uint32_t copies;
 	uint32_t max_connections;	/* of all listeners; UINT32_MAX: no limit */
 	double accept_rate, rate, error_rate;
 	bool compared;

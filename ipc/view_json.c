@@ -249,6 +249,9 @@ static void view_json_instance(struct json *j, const struct view *v)
 	json_uint(j, "accepted", v->accepted);
 	view_json_limit(j, "max_connections", v->max_connections);
 	json_uint(j, "times_at_limit", v->limited_times);
+	json_uint(j, "connections_in_custody", v->copies);
+	json_uint(j, "connections_rescued", v->rescued);
+	json_uint(j, "connections_cut", v->cut);
 	if (v->compared) {
 		json_number(j, "accept_rate", v->accept_rate);
 		json_number(j, "rate", v->rate);

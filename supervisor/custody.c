@@ -65,6 +65,13 @@ void custody_open(struct worker *w)
 	w->custody = c;
 }
 
+static void custody_count(struct supervisor *s, int n)
+{
+	s->custody.copies += (unsigned)n;
+	if (s->table.inst)
+		atomic_store_explicit(&s->table.inst->copies, s->custody.copies, memory_order_relaxed);
+}
+
 struct book *custody_of(const struct worker *w)
 {
 	return w->custody ? w->custody->book : NULL;
@@ -82,7 +89,7 @@ static void custody_let_go(struct worker *w, uint32_t place, bool close_it)
 	h->how = HELD_FREE;
 	h->fd = c->free;
 	c->free = (int)place;
-	w->gen->s->custody.copies--;
+	custody_count(w->gen->s, -1);
 }
 
 void custody_close(struct worker *w)
@@ -149,7 +156,7 @@ static uint32_t custody_take_place(struct worker *w, const struct handoff_record
 		.asked = (uint16_t)r->requests, .how = moved ? HELD_MOVED : HELD_NEW,
 		.use = (uint16_t)(h->use >= BOOK_USE_MAX ? 1 : h->use + 1),
 	};
-	s->custody.copies++;
+	custody_count(s, 1);
 	if (r->flags & HANDOFF_PROXIED) {	/* until it is handed over the place is ours to write */
 		c->book->told[place] = *r;
 		c->book->told[place].custody = book_ticket(place, h->use);
@@ -275,7 +282,7 @@ static bool custody_goes_on(const struct custody_held *h, const struct book_word
 void custody_bereave(struct worker *w)
 {
 	struct custody *c = w->custody;
-	unsigned cut = 0, twice = 0;
+	unsigned saved = 0, cut = 0, twice = 0;
 	uint32_t i;
 
 	if (!c)
@@ -307,15 +314,18 @@ void custody_bereave(struct worker *w)
 			continue;
 		}
 		h->how = HELD_ORPHAN;
-		c->orphans++;
+		saved++;
 	}
+	c->orphans += saved;
 	c->cursor = 0;
+	table_add(&w->gen->s->table.inst->rescued, saved);
+	table_add(&w->gen->s->table.inst->cut, cut + twice);
 	if (twice)
 		log_error("worker %u: %u requests were under way for the second time when a worker died; their connections are "
 			  "closed, they may be what kills workers", w->slot, twice);
-	if (c->orphans || cut)
+	if (saved || cut)
 		log_warn("worker %u: %u connections that it held go on with others, %u that were being answered are cut",
-			 w->slot, c->orphans, cut);
+			 w->slot, saved, cut);
 	w->gen->s->dispatch.stirred = true;
 }
 

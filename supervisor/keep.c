@@ -21,6 +21,7 @@ struct keep_field {
 static const struct keep_field keep_instance[] = {
 	KEEP(shm_instance, generation), KEEP(shm_instance, started_ns), KEEP(shm_instance, started_real_s),
 	KEEP(shm_instance, reloaded_real_s), KEEP(shm_instance, accepted), KEEP(shm_instance, limited_times),
+	KEEP(shm_instance, rescued), KEEP(shm_instance, cut),
 	KEEP(shm_instance, max_connections), KEEP(shm_instance, log_level), KEEP_END
 };
 static const struct keep_field keep_totals[] = {

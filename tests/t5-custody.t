@@ -163,6 +163,10 @@ diag "$(grep 'that it held go on' "$LB_LOG")"
 ok "another one takes them" wait_for 10 eval '[ "$(find "/proc/$(workers)/fd" -lname "socket:*" | wc -l)" -ge 2000 ]'
 diag "within $(($(_now_ms) - t)) ms"
 is "$(sockets)" 2001 "none of the idle ones was closed"
+metric() { "$LBCTL" -i "$LB_PID" metrics | awk -v m="loadbalancer_$1" '$1 == m { print $2 }'; }
+is "$(metric connections_rescued_total)" "$(grep -o '[0-9]* connections that it held go on' "$LB_LOG" | grep -o '^[0-9]*')" "the metrics count the rescued"
+between "$(metric connections_cut_total)" 2000 2001 "and those that ended with the worker"
+between "$(metric connections_in_custody)" 2000 2010 "and the copies"
 ok "all tunnels are" wait_for 5 eval '[ "$(ss -Htn state established "sport = :$FRONT" | wc -l)" = 0 ]'
 : >"$TMP/go"
 wait $Q
