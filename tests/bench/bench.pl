@@ -61,6 +61,8 @@ my @scenarios = (
 	{ key => 'log', title => 'small GET, kept, access log on', programs => \@balancers, options => { log => 1 }, load => \%small },
 	{ key => 'custody', title => 'one connection per request, without and with copies kept against crashes', load => { %small, close => 1 },
 		programs => [['lb', name => 'lb no custody', custody => 'off'], ['lb', name => 'lb custody', custody => 'on']] },
+	{ key => 'custody-kept', title => 'small GET, kept connections, without and with copies kept against crashes', load => \%small,
+		programs => [['lb', name => 'lb no custody', custody => 'off'], ['lb', name => 'lb custody', custody => 'on']] },
 	{ key => 'pipeline', title => 'small GET, 8 in a pipeline', programs => \@balancers, load => { %small, depth => 8 } },
 	{ key => 'upload', title => '1 MiB uploads, http', programs => \@balancers,
 		load => { path => '/up', conns => 8, body => 1 << 20 } },
