@@ -78,6 +78,10 @@ ok "descriptors are close-on-exec from birth" none "$(product | grep '\.c$' | xa
 ok "tests do not sleep for readiness" none "$(files 'tests/*.t' | xargs grep -nE '^[[:space:]]*sleep ' | grep -v '# time itself is tested')"
 ok "test files are named by family" none "$(files 'tests/*.t' | grep -vE '^tests/t[0-9]-[a-z0-9-]+\.t$')"
 
+ok "links of the documents lead somewhere" none "$(files '*.md' | xargs grep -o '](\([^)h#][^)]*\))' | tr -d '()]' | while IFS=: read -r f to; do
+	[ -e "$(dirname "$f")/${to%%#*}" ] || echo "$f: $to"
+done)"
+
 if command -v mandoc >/dev/null && [ -n "$(files 'man/*')" ]; then
 	ok "man pages are clean" none "$(files 'man/*' | xargs mandoc -Tlint -W warning)"
 else
