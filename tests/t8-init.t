@@ -139,7 +139,7 @@ complete_lbctl() {	# WORD...: what the last one may become
 }
 is "$(complete_lbctl re)" "ready reload" "completion: a command"
 is "$(complete_lbctl show w)" "workers" "what to show"
-is "$(complete_lbctl --json log level d)" "debug" "a level, behind an option"
+is "$(complete_lbctl --json log level d)" "debug default" "a level, behind an option"
 is "$(complete_lbctl top --sort p)" "p99" "a key"
 if command -v zsh >/dev/null; then
 	ok "zsh reads its part" zsh -n "$ROOT/opt/lb/share/zsh/site-functions/_lbctl"

@@ -239,6 +239,25 @@ static void put_number_or_none(struct line *l, uint64_t n)
 		put_none(l);
 }
 
+/* Of a worker's own attempts. */
+static const char *failure_word(unsigned outcome)
+{
+	switch (outcome) {
+	case SHM_OUT_NONE:
+		return NULL;
+	case SHM_OUT_LOCAL:
+		return "local";
+	case SHM_OUT_WORKER_REFUSED:
+		return "refused";
+	case SHM_OUT_WORKER_TIMEOUT:
+		return "timeout";
+	case SHM_OUT_WORKER_RESET:
+		return "closed";
+	default:
+		return "other";
+	}
+}
+
 static void put(struct line *l, const struct session *s, const struct conf_access_piece *p)
 {
 	const struct access *r = s->log;
@@ -333,7 +352,7 @@ static void put(struct line *l, const struct session *s, const struct conf_acces
 		put_why(l, r);
 		break;
 	case CONF_ACCESS_FAILURE:
-		put_name(l, r->failure ? table_outcome_text(r->failure) : NULL);
+		put_name(l, failure_word(r->failure));
 		break;
 	case CONF_ACCESS_END:
 		put_end(l, r);

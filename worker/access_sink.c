@@ -5,8 +5,8 @@
  * pages are dirty, when the file system commits its journal, and for ever on a network file system that is
  * gone. So each log has a thread of its own, the only ones of this program, which does nothing but write:
  *
- *	worker		fills `fill`; when that is half full or a second old, and the writer is idle: gives it
- *			to the writer and goes on with the other buffer
+ *	worker		fills `fill`; when that is worth a write or a second old, and the writer is idle: gives
+ *			it to the writer and goes on with the other buffer
  *	writer		sleeps in read(2) of an eventfd; writes what it was given; is idle again
  *
  * One word, `busy`, says whose the job is; everything else in struct job belongs to whoever it names. While a
@@ -24,9 +24,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -35,8 +35,9 @@
 
 #include "os/log.h"
 
-#define SINK_SIZE	65536		/* bytes of one buffer */
-#define SINK_EAGER	(SINK_SIZE / 2)	/* from here on it goes out as soon as it can */
+#define SINK_SIZE	(4u << 20)	/* bytes of one buffer; memory is touched only as far as the writer lags behind, */
+#define SINK_USUAL	(256u << 10)	/* and what lies above this is given back after it has been needed */
+#define SINK_EAGER	(32u << 10)	/* from here on it goes out as soon as it can */
 #define SINK_FLUSH_NS	CONF_SECOND
 #define SINK_SAY_NS	(10 * CONF_SECOND)	/* between two complaints of one log */
 #define SINK_STACK	(128 * 1024)	/* of the thread, bytes: sanitizers want more than the code does */
@@ -238,6 +239,9 @@ static void collect(struct sink *k)
 	k->job.lost = 0;
 	if (lost)
 		lose(k, lost, strerror(k->job.error));
+	if (k->job.size > SINK_USUAL)
+		madvise(k->other + SINK_USUAL, SINK_SIZE - SINK_USUAL, MADV_DONTNEED);	/* if not, it stays */
+	k->job.size = 0;
 	if (k->old >= 0)
 		close(k->old);
 	k->old = -1;
@@ -277,7 +281,9 @@ static void on_flush(struct timer *t)
 {
 	struct sink *k = (struct sink *)(void *)((char *)t - offsetof(struct sink, flush));
 
-	if (!send_off(k) || !idle(k))	/* once more, also to hear how it went */
+	bool more = k->used > 0;
+
+	if (!send_off(k) || more)	/* once more, to hear how it went */
 		timer_set(&worker.loop.wheel, t, state_now() + SINK_FLUSH_NS);
 }
 
@@ -375,6 +381,11 @@ void sink_stop(void)
 
 /* ---- beginning ---- */
 
+static void *map_buffer(void)
+{
+	return mmap(NULL, SINK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
 static void begin(struct sink *k, const struct conf_access_log *log)
 {
 	pthread_attr_t attr;
@@ -389,10 +400,10 @@ static void begin(struct sink *k, const struct conf_access_log *log)
 	k->pipe = !k->datagrams && is_pipe(k->fd);
 	k->flush.cb = on_flush;
 	k->say.cb = on_say;
-	k->fill = malloc(SINK_SIZE);
-	k->other = malloc(SINK_SIZE);
+	k->fill = map_buffer();
+	k->other = map_buffer();
 	k->wake = eventfd(0, EFD_CLOEXEC);
-	if (!k->fill || !k->other || k->wake < 0)
+	if (k->fill == MAP_FAILED || k->other == MAP_FAILED || k->wake < 0)
 		log_fatal("access log %s: %s", k->target, strerror(errno));
 	/* Signals are the worker's. */
 	sigfillset(&all);
