@@ -169,7 +169,7 @@ static void note(struct session *s, enum access_who who, enum access_phase phase
 {
 	struct access *r = s->log;
 
-	if (r->who != ACCESS_NOBODY)
+	if (r->who != ACCESS_NOBODY && r->who != ACCESS_LOCAL)	/* an answer that is in order may yet be cut */
 		return;
 	r->who = (uint8_t)who;
 	r->phase = (uint8_t)phase;
