@@ -203,6 +203,23 @@ static void write_proxy_header(FILE *f, enum conf_proxy version)
 		fwrite(text, 1, proxy_header_write(text, version, &local), f);
 }
 
+/* What a probe's Host says; c->host is the name of a service where the ports are found by SRV. */
+static void write_host(char *host, size_t room, const struct conf_server *c)
+{
+	const char *name = c->host ? c->host : "localhost";	/* a unix socket has no name that HTTP knows */
+	size_t n;
+
+	/* _http._tcp.app.example.org is asked for as app.example.org. */
+	while (c->host && c->port == 0 && *name == '_' && strchr(name, '.'))
+		name = strchr(name, '.') + 1;
+	n = strlen(name);
+	n -= n > 1 && name[n - 1] == '.';
+	if (!c->host || c->port == 0)
+		snprintf(host, room, "%.*s", (int)n, name);
+	else
+		snprintf(host, room, strchr(name, ':') ? "[%.*s]:%u" : "%.*s:%u", (int)n, name, c->port);
+}
+
 int probe_question(struct probe_question *q, const struct conf_pool *pool, const struct conf_server *c)
 {
 	const struct conf_check *check = &pool->check;
@@ -215,12 +232,7 @@ int probe_question(struct probe_question *q, const struct conf_pool *pool, const
 	q->timeout_ns = check->timeout_ns;
 	if (!http && pool->send_proxy == CONF_PROXY_OFF)
 		return 0;
-	if (!c->host)
-		snprintf(host, sizeof host, "localhost");	/* a unix socket has no name that HTTP knows */
-	else if (strchr(c->host, ':'))
-		snprintf(host, sizeof host, "[%s]:%u", c->host, c->port);
-	else
-		snprintf(host, sizeof host, "%s:%u", c->host, c->port);
+	write_host(host, sizeof host, c);
 	f = open_memstream(&text, &size);
 	if (!f)
 		return -1;

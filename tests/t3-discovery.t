@@ -85,7 +85,7 @@ for ((i = 1; i <= 100; i++)); do many+=("127.0.2.$i many.test"); done
 start_backend S1
 start_backend S2
 start_backend S3
-names "${many[@]}" "127.0.0.1 one.test" "127.0.0.1 two.test" "127.0.1.4 www.other.test"
+names "${many[@]}" "127.0.0.1 one.test" "127.0.0.1 two.test" "127.0.1.4 www.other.test" "127.0.1.4 six.test" "::1 six.test"
 for ((i = 1; i <= 100; i++)); do start_port=$((20000 + i)); services+=("--srv-host=_x._tcp.test,one.test,$start_port,1,1"); done
 dns_start "${services[@]}" --srv-host="_http._tcp.app.test,one.test,$S1,10,60" --srv-host="_http._tcp.app.test,two.test,$S2,10,20" \
     --srv-host="_http._tcp.app.test,two.test,$S3,20,7" --cname=alias.test,www.other.test
@@ -106,6 +106,18 @@ pool services {
 	check    none
 	discover x srv _x._tcp.test places 100
 }
+pool six {
+	check    none
+	discover s six.test:$P family ipv6
+}
+pool both {
+	check    none
+	discover b six.test:$P family both
+}
+pool any {
+	check    none
+	discover y six.test:$P
+}
 pool alias {
 	discover a alias.test:$P places 2
 	discover b nothing.test:$P places 2
@@ -116,6 +128,9 @@ listen web {
 	route path /many to many
 	route path /services to services
 	route path /alias to alias
+	route path /six to six
+	route path /both to both
+	route path /any to any
 	to   app
 }
 EOC
@@ -132,6 +147,9 @@ ok "until the first are down" wait_for 5 eval 'answers 200; [[ $BODY == S3* ]]'
 ok "a hundred addresses came, by TCP; 99 have a place" wait_for 5 said "name many.test has 100 addresses, and many/many has 99 places: 1 servers are not used"
 is "$(rows many | wc -w)" 99 "99 servers"
 is "$(rows services | wc -w)" 100 "a hundred services"
+ok "IPv6 where that is wanted" wait_for 5 eval '[ "$(rows six)" = "[::1]:$P/1" ]'
+is "$(rows both | tr ' ' '\n' | sort | tr '\n' ' ')" "127.0.1.4:$P/1 [::1]:$P/1 " "both, where those are"
+is "$(rows any)" "127.0.1.4:$P/1" "else IPv4, where there is any"
 ok "an alias is followed" eval '[ "$(rows alias | cut -d" " -f1)" = "127.0.1.4:$P/1" ]'
 req /alias
 is "$CODE $BODY" "200 D GET /alias" "and serves"

@@ -7,6 +7,7 @@
 
 #include "health/discover.h"
 #include "health/dns.h"
+#include "health/probe.h"
 #include "health/system.h"
 #include "tests/unit/edge.h"
 #include "tests/unit/tap.h"
@@ -447,6 +448,27 @@ static void test_places(void)
 	ok(!discover_backup(a, 5, 0) && discover_backup(a, 5, 2), "all priorities but the first are backups");
 }
 
+/* ---- what is asked of servers that have names ---- */
+
+static void test_host(void)
+{
+	static char path[] = "/", name[] = "app.test.", service[] = "_http._tcp.app.test", v6[] = "::1";
+	struct conf_pool pool = { .check = { .kind = CONF_CHECK_HTTP, .path = path } };
+	const struct { struct conf_server server; const char *host; } cases[] = {
+		{ { .host = name, .port = 8080 }, "\r\nHost: app.test:8080\r\n" },
+		{ { .host = service }, "\r\nHost: app.test\r\n" },
+		{ { .host = v6, .port = 80 }, "\r\nHost: [::1]:80\r\n" },
+		{ { .path = path }, "\r\nHost: localhost\r\n" },
+	};
+
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct probe_question q;
+
+		ok(probe_question(&q, &pool, &cases[i].server) == 0 && strstr(q.text, cases[i].host), "a probe names %u", i);
+		free((void *)(uintptr_t)q.text);
+	}
+}
+
 int main(void)
 {
 	edge = edge_make(70000);
@@ -458,5 +480,6 @@ int main(void)
 	test_cuts();
 	test_files();
 	test_places();
+	test_host();
 	return done_testing();
 }
