@@ -256,6 +256,7 @@ struct shm_pool {
 	alignas(SHM_LINE) _Atomic uint32_t used;	/* generation that uses this row; 0: free */
 	_Atomic uint32_t check;		/* for people: enum conf_check_kind + 1; 0: not told */
 	_Atomic uint32_t balance;	/* for people: enum words_algorithm + 1; 0: not told */
+	_Atomic uint32_t places;	/* for people: of its servers are so many places of discoveries */
 	/* H */
 	alignas(SHM_LINE) _Atomic uint64_t round_target;	/* dispatched total at which an extra round of
 						 * probes is due; UINT64_MAX: never. Workers that

@@ -237,6 +237,8 @@ static void show_server_line(FILE *out, const struct view *v, const struct view_
 	show_ink(out, style, INK_NONE);
 	if (text_reports_load(p) && s->probes > s->probes_failed)
 		fprintf(out, "; %" PRIu64 " entries, %" PRIu64 " errors", s->entries, s->errors_reported);
+	if (p->places && s->address[0])	/* its name says nothing of who it is */
+		fprintf(out, "; %s", s->address);
 	fputc('\n', out);
 }
 
@@ -253,8 +255,8 @@ static void show_pool_lines(FILE *out, const struct view *v, unsigned pool, int 
 	fprintf(out, "pool %s", p->name);
 	show_ink(out, style, INK_NONE);
 	fprintf(out, ": %s, check %s; %u of %u up", text_balance(p), text_check(p), p->up, p->n);
-	if (p->empty)
-		fprintf(out, ", %" PRIu64 " place%s empty", p->empty, p->empty == 1 ? "" : "s");
+	if (p->places)
+		fprintf(out, ", %" PRIu64 " of %" PRIu64 " places empty", p->empty, p->places);
 	fprintf(out, "; %" PRIu64 " in flight", p->inflight);
 	if (p->waiting)
 		fprintf(out, ", %" PRIu64 " waiting", p->waiting);

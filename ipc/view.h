@@ -60,7 +60,7 @@ struct view_pool {
 	bool leaving;
 	uint64_t rounds;
 	uint64_t unresolved_ns;		/* since when a name of its discoveries cannot be looked up; 0: all can */
-	uint64_t empty;			/* places of discoveries that no server holds; they are not among the servers */
+	uint64_t places, empty;		/* of discoveries; those that no server holds are not among the servers */
 	unsigned first, n;		/* its servers in view.server */
 	unsigned up;			/* servers that would be chosen */
 	uint64_t inflight;

@@ -141,6 +141,7 @@ static void view_json_pool(struct json *j, const struct view *v, const struct vi
 	json_bool(j, "leaving", p->leaving);
 	json_uint(j, "servers", p->n);
 	json_uint(j, "servers_up", p->up);
+	json_uint(j, "places", p->places);
 	json_uint(j, "places_empty", p->empty);
 	view_json_age(j, "unresolved_age_seconds", v, p->unresolved_ns);
 	json_uint(j, "in_flight", p->inflight);

@@ -95,6 +95,11 @@ static uint32_t rows_free_server(const struct table *t, uint32_t *from)
 static void rows_tell_pool(struct shm_pool *row, const struct conf_pool *p)
 {
 	int algorithm = words_choice(words_balance, p->balance);
+	uint32_t places = 0;
+
+	for (unsigned i = 0; i < p->ndiscovers; i++)
+		places += p->discover[i].places;
+	atomic_store_explicit(&row->places, places, memory_order_relaxed);
 
 	atomic_store_explicit(&row->check, (uint32_t)p->check.kind + 1, memory_order_relaxed);
 	atomic_store_explicit(&row->balance, (uint32_t)(algorithm + 1), memory_order_relaxed);

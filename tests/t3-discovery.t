@@ -59,7 +59,8 @@ diag "once: $(< "$TMP/once")"
 # --- what an operator sees ---
 OUT=$("$LBCTL" -i "$LB_PID" --interval 0ms show)
 like "$OUT" '2 of 2 servers up' "empty places are no servers"
-like "$OUT" 'pool app: .*; 2 of 2 up, 2 places empty' "and are counted"
+like "$OUT" 'pool app: .*; 2 of 2 up, 2 of 4 places empty' "and are counted"
+like "$OUT" "app-[0-9] .* ok .*; 127.0.1.3:$P" "who holds a place is told by his address"
 is "$(grep -c '^!' <<<"$OUT")" 0 "nothing is wrong"
 
 # --- a reload changes nothing ---
