@@ -9,10 +9,11 @@
 
 /*
  * Taking answered bytes out of the socket is a system call of its own. So they stay for some requests, and come again
- * before the next one when that is looked at. These are the bounds.
+ * before the next one when that is looked at. Measured on 16 cores, 9 rounds of 0, 1, 2, 4 and 8 in turn: no difference above
+ * the noise of 10 %; more of them only holds more of the kernel's memory.
  */
 #define SKIP_BYTES	1024
-#define SKIP_TIMES	8
+#define SKIP_TIMES	2
 /* A head in more pieces than that is read as usual, or one that comes byte by byte would be copied anew with each byte. */
 #define PEEK_TIMES	8
 
