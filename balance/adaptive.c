@@ -7,14 +7,16 @@
  *	cost  =   --------------- * -------------------- * errors
  *	           weight * ramp         usual one
  *
- * - In flight is exact over all workers, connections under way included.
+ * - In flight is exact over all workers, connections under way included. The weight counts beside the mean one of
+ *   the candidates. Servers with nothing in flight are alike in this, and none with something is better, so that at
+ *   little load, too, the lot gives each its share.
  * - The expected answer time is the server's mean over its last answers, or a quarter of its latest peak if that is
  *   more, and on top a quarter of the time for which requests have waited there while nothing at all
  *   was answered. A server that hangs so becomes expensive while it hangs, before it has answered
  *   anything late. Between servers that are alike otherwise, the age of what waits decides.
  *   The mean counts by its evidence; as that wears off it moves to what is usual in the pool, and the
  *   server is tried again with one request, whose age then speaks for itself.
- *   Anything up to NEAR times the usual is alike: means of a few answers differ by as much by chance, and
+ *   Anything up to NEAR times the usual, or SLACK_US more than it, is alike: means of a few answers differ by as much by chance, and
  *   following chance would crowd servers for nothing. Between equals the least loaded is best.
  * - Errors in a row count fourfold each. An error rate counts against that of the other candidates: if all
  *   fail alike, it is not the server. An error's own speed is never learned as speed.
@@ -34,6 +36,7 @@
 #define ALL		16	/* pools up to this size are looked at as a whole */
 #define SAMPLE		6
 #define NEAR		1.5f
+#define SLACK_US	2000.0f	/* nor does anybody notice this much */
 #define PRIOR		0.5f	/* answers that the pool's usual time counts for */
 #define PEAK_SHARE	0.25f	/* one surprise is not what to expect each time */
 #define AGE_SHARE	0.25f
@@ -123,15 +126,18 @@ static float blame(const struct learned *l, float errors, float ends)
 	return larger(rate * rate, 1) * fourfold(l->streak);
 }
 
-static float cost(const struct balance_look *k, float usual_us)
+static float cost(const struct balance_look *k, float usual_us, float weight)
 {
 	const struct learned *l = &k->learned;
-	float near = NEAR * usual_us;
+	float near = larger(NEAR * usual_us, usual_us + SLACK_US);
 	float time = larger((l->sum_us + PRIOR * usual_us) / (l->answers + PRIOR), larger(PEAK_SHARE * l->peak_us, near));
 
 	if (l->waiting > 0)
 		time += AGE_SHARE * l->silent_us + smaller(AGE_SHARE * l->age_us / l->waiting, AGE_MOST * near);
-	return ((float)k->inflight + 1) * time / ((float)k->weight * larger(k->ramp, 0.1f));
+	/* what is idle is idle, whatever its weight: then the lot goes by weight */
+	float load = k->inflight == 0 ? 1 : larger(((float)k->inflight + 1) * weight / (float)k->weight, 1);
+
+	return load * time / larger(k->ramp, 0.1f);
 }
 
 static int pick(const struct balance_view *v)
@@ -142,12 +148,14 @@ static int pick(const struct balance_view *v)
 	uint64_t weights = 0;
 	int best = -1;
 
+	float weight = 0;
 	for (unsigned i = 0; i < n; i++) {
+		weight += (float)c[i].k.weight / (float)n;
 		errors += c[i].k.learned.errors;
 		ends += c[i].k.learned.ends;
 	}
 	for (unsigned i = 0; i < n; i++) {
-		float mine = cost(&c[i].k, usual_us);
+		float mine = cost(&c[i].k, usual_us, weight);
 
 		if (errors > 0)
 			mine *= blame(&c[i].k.learned, errors, ends);

@@ -51,7 +51,7 @@ void default_check(struct conf_check *k)
 
 void default_pool(struct conf_pool *p)
 {
-	p->balance = words_balance[WORDS_LEAST_CONNECTIONS];
+	p->balance = words_balance[WORDS_ADAPTIVE];
 	default_check(&p->check);
 	p->retries = UINT_MAX;
 	p->retry_on = CONF_RETRY_CONNECT | CONF_RETRY_RESET;

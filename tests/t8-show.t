@@ -36,7 +36,7 @@ for ((i = 0; i < 20; i++)); do req /; done
 ok "a screen" shows "loadbalancer .*, pid $LB_PID, up "
 like "$OUT" '3 of 4 servers up; 2 workers;.* 20 requests' "what there is, in a line"
 like "$OUT" '! app/spare is down since [0-9:]{8} \([0-9a-z]*\): connection refused' "who is sick, since when, and why"
-like "$OUT" 'pool app: least-connections, check http; 2 of 3 up' "the pool"
+like "$OUT" 'pool app: adaptive, check http; 2 of 3 up' "the pool"
 like "$OUT" 'app1  *up  *[0-9a-z]* *1  *0  *[0-9]+ .* ok [0-9.]*ms, [0-9a-z]* ago' "a server"
 like "$OUT" 'r1 .*; 41 entries, 3 errors' "entries and errors where they are reported"
 is "$(grep -c entries <<<"$OUT")" 1 "and nowhere else"

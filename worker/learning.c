@@ -5,6 +5,7 @@
 #include "worker/exchange.h"
 
 #define SILENT		3.0f	/* means without an answer */
+#define CONNECTED_NS CONF_MS
 #define FRESH_NS	(10 * CONF_MS)	/* what other workers learned may be seen so late; what waits is seen at once */
 
 static bool wanted(const struct exchange *x)
@@ -43,8 +44,8 @@ void learning_answered(struct exchange *x, unsigned status)
 	heard(x);
 	if (status >= 500)
 		learn_error(s->learn, up_since(s), state_now(), state_now() - x->chosen_ns);
-	else
-		learn_answer(s->learn, up_since(s), state_now(), state_now() - x->chosen_ns);
+	else	/* how long a connection took says nothing of what will go through it: there all are alike */
+		learn_answer(s->learn, up_since(s), state_now(), status ? state_now() - x->chosen_ns : CONNECTED_NS);
 }
 
 void learning_failed(struct exchange *x)

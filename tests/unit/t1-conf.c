@@ -232,7 +232,7 @@ static void test_defaults(void)
 	ok(!c->user && !c->group && !c->pid_file && strcmp(c->log, "stderr") == 0, "nothing said of user, group, pid");
 	ok(c->max_servers == 1024 && c->grace_ns == 30 * CONF_SECOND && c->drain_ns == 3600 * CONF_SECOND &&
 	    c->hang_ns == 10 * CONF_SECOND, "the rest outside of blocks");
-	is_str(p->balance, "least-connections", "balance without figures from the servers");
+	is_str(p->balance, "adaptive", "balance without figures from the servers");
 	ok(p->check.kind == CONF_CHECK_TCP && !p->check.path && p->check.interval_ns == 5 * CONF_SECOND &&
 	    p->check.down_interval_ns == 500 * CONF_MS && p->check.timeout_ns == 2 * CONF_SECOND && p->check.requests == 0 &&
 	    p->check.rise == 1 && p->check.fall == 1, "check tcp");

@@ -180,7 +180,16 @@ static void choices(void)
 	ok(share(4, 0) > 180 && share(4, 3) > 180, "started a millisecond apart: alike all the same (%u, %u)", share(4, 0), share(4, 3));
 	fresh(4);
 	server[2].weight = 3;
-	ok(share(4, 2) == 1000, "idle: the one of weight 3 stands for three places, so its first is cheapest");
+	ok(share(4, 2) > 450 && share(4, 2) < 550, "idle: the one of weight 3 gets half (%u)", share(4, 2));
+	for (unsigned i = 0; i < 4; i++) {
+		server[i].weight *= 100;
+		server[i].inflight = 2;
+	}
+	is_int(share(4, 2), 1000, "two each: the next one is its, and only the weights' proportions count");
+	server[2].inflight = 8;
+	ok(share(4, 2) > 150 && share(4, 2) < 700, "eight beside two: it is level with the others (%u)", share(4, 2));
+	server[2].inflight = 9;
+	is_int(share(4, 2), 0, "nine: it is not");
 	fresh(4);
 	server[3].learned = (struct learned){ .sum_us = 300000 };
 	is_int(share(4, 3), 0, "one that nobody has had an answer from, after waiting for 300 ms: not before the others");
@@ -192,6 +201,11 @@ static void choices(void)
 	ok(share(4, 1) > 180, "28 ms beside 20 is alike");
 	server[1].learned.sum_us = 16 * 60000;
 	is_int(share(4, 1), 0, "60 ms is not");
+	for (unsigned i = 0; i < 4; i++)
+		server[i].learned.sum_us = 16 * (i == 1 ? 1800.0f : 120);
+	ok(share(4, 1) > 180, "1.8 ms beside 0.12 is, for nobody notices");
+	for (unsigned i = 0; i < 4; i++)
+		server[i].learned.sum_us = 16 * (i == 1 ? 60000.0f : 20000);
 	server[0].inflight = server[2].inflight = server[3].inflight = 2;
 	is_int(share(4, 1), 1000, "but when the others have three times as much to do");
 	fresh(4);
