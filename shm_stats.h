@@ -295,7 +295,7 @@ struct shm_health {
 	_Atomic uint64_t join;		/* added to the dispatched total by round-robin: a server that
 					 * comes back joins at its peers' level instead of far behind */
 	_Atomic uint32_t limit;		/* requests at a time, as learned; 0: not yet */
-	uint32_t pad0;
+	_Atomic uint32_t ejected_s;	/* when it was taken out last, CLOCK_MONOTONIC in seconds; 0: never */
 	_Atomic uint64_t up_since_ns;	/* of the last change to up, or return from being ejected; 0: never */
 	_Atomic uint64_t ejected_until_ns;	/* 0: it is not. As long as it is not 0, the server gets nothing new */
 

@@ -1,290 +1,20 @@
-/*
- * Showing. The screen begins with what is wrong, because that is what it is looked at for: which server,
- * in what state, since when, why. Columns are the same for all pools, so that they can be compared.
- */
+/* Showing what is there: lists, one thing a line or a paragraph. The screen is picture.c's. */
 #include "ctl/show.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "ctl/conns.h"
 #include "ctl/errors.h"
+#include "ctl/picture.h"
 #include "ctl/screen.h"
 #include "ctl/wanted.h"
 #include "ipc/text.h"
 #include "ipc/view_json.h"
 
 #define SHOW_INTERVAL_NS	UINT64_C(500000000)	/* between the two looks that a rate takes */
-#define SHOW_BUSY_NS		UINT64_C(1000000000)	/* a worker busy for longer is told of */
-#define SHOW_NAME_MIN		10
-#define SHOW_NAME_ROOM		28
-
-const char *const show_sorts[] = {
-	[SHOW_CONFIGURED] = "configured",
-	[SHOW_NAME] = "name",
-	[SHOW_STATE] = "state",
-	[SHOW_RATE] = "rate",
-	[SHOW_INFLIGHT] = "inflight",
-	[SHOW_ERRORS] = "errors",
-	[SHOW_P99] = "p99",
-	[SHOW_SORTS] = NULL
-};
-
-enum show_ink { INK_NONE, INK_BAD, INK_WARN, INK_BOLD };
-
-static void show_ink(FILE *out, const struct show_style *style, enum show_ink ink)
-{
-	static const char *const code[] = { "\033[0m", "\033[1;31m", "\033[33m", "\033[1m" };
-
-	if (style->color)
-		fputs(code[ink], out);
-}
-
-/* ---- what is wrong ---- */
-
-static bool show_is_up(const struct view_server *s)
-{
-	return s->admin == SHM_READY && s->verdict == SHM_UP && !s->eject_reason;
-}
-
-static void show_server_trouble(FILE *out, const struct view *v, const struct view_server *s,
-				const struct show_style *style)
-{
-	char full[VIEW_FULL_MAX], why[256], age[TEXT_MAX], when[TEXT_MAX];
-	/* Nobody notes when a server was ejected; its verdict is older. */
-	uint64_t since = s->verdict == SHM_UP && s->eject_reason ? 0 : view_since_ns(s);
-
-	show_ink(out, style, s->verdict == SHM_DOWN ? INK_BAD : INK_WARN);
-	fprintf(out, "! %s is %s", view_full_name(v, s, full),
-		s->admin == SHM_DRAIN ? "drained" : s->admin == SHM_MAINT ? "in maintenance" : view_state(s));
-	if (since && since <= v->now_ns)
-		fprintf(out, " since %s (%s)", text_clock(when, v, since), text_age(age, v->now_ns - since));
-	text_why(why, sizeof(why), s);
-	fprintf(out, "%s%s\n", why[0] ? ": " : "", why);
-	show_ink(out, style, INK_NONE);
-}
-
-static void show_trouble(FILE *out, const struct view *v, const struct show_style *style)
-{
-	char age[TEXT_MAX];
-
-	if (!v->supervisor_state)
-		fprintf(out, "! the supervisor (pid %u) is not there any more: these are its last words\n", v->supervisor_pid);
-	else if (v->supervisor_state == 'T' || v->supervisor_state == 't')
-		fprintf(out, "! the supervisor is stopped (SIGSTOP): nothing new is accepted, nobody is replaced; "
-			"kill -CONT %u\n", v->supervisor_pid);
-	if (v->supervisor_state && !v->health_pid)
-		fprintf(out, "! there is no health process at the moment: verdicts stay as they are\n");
-	for (unsigned i = 0; i < v->nworkers; i++) {
-		const struct view_worker *w = &v->worker[i];
-
-		if (w->busy_since_ns && w->busy_since_ns < v->now_ns && v->now_ns - w->busy_since_ns > SHOW_BUSY_NS)
-			fprintf(out, "! worker %u (pid %u) has not come round for %s\n", w->slot, w->pid,
-				text_age(age, v->now_ns - w->busy_since_ns));
-	}
-	for (unsigned i = 0; i < v->nlisteners; i++)
-		if (v->listener[i].limited)
-			fprintf(out, "! listener %s holds as many connections as it may (max-connections): who comes waits\n",
-				v->listener[i].name);
-	for (unsigned i = 0; i < v->npools; i++) {
-		const struct view_pool *p = &v->pool[i];
-		char when[TEXT_MAX];
-
-		if (!p->leaving && p->unresolved_ns && p->unresolved_ns <= v->now_ns) {
-			show_ink(out, style, INK_WARN);
-			fprintf(out, "! pool %s: a name has not resolved since %s (%s); the last servers stay\n", p->name,
-				text_clock(when, v, p->unresolved_ns), text_age(age, v->now_ns - p->unresolved_ns));
-			show_ink(out, style, INK_NONE);
-		}
-		if (p->leaving || p->up || (!p->n && !p->empty))
-			continue;
-		show_ink(out, style, INK_BAD);
-		fprintf(out, "! pool %s has no server that is up: its clients get errors\n", p->name);
-		show_ink(out, style, INK_NONE);
-	}
-	for (unsigned i = 0; i < v->nservers; i++)
-		if (!show_is_up(&v->server[i]) && !v->server[i].leaving)
-			show_server_trouble(out, v, &v->server[i], style);
-}
-
-/* ---- the screen ---- */
-
-static void show_head(FILE *out, const struct view *v, const struct show_style *style)
-{
-	char age[TEXT_MAX], n[TEXT_MAX], rate[TEXT_MAX];
-	unsigned serving = 0, retiring = 0, starting = 0, up = 0, all = 0;
-	uint64_t clients = 0, inflight = 0, requests = 0;
-
-	for (unsigned i = 0; i < v->nworkers; i++) {
-		serving += v->worker[i].state == SHM_SLOT_SERVING;
-		retiring += v->worker[i].state == SHM_SLOT_RETIRING;
-		starting += v->worker[i].state == SHM_SLOT_STARTING;
-		clients += v->worker[i].active;
-	}
-	for (unsigned i = 0; i < v->nservers; i++) {
-		up += show_is_up(&v->server[i]) && !v->server[i].leaving;
-		all += !v->server[i].leaving;
-		inflight += v->server[i].inflight;
-		requests += view_requests(&v->server[i].load);
-	}
-	show_ink(out, style, INK_BOLD);
-	fprintf(out, "loadbalancer %s, pid %u, up %s", v->version, v->supervisor_pid,
-		text_age(age, v->now_ns > v->started_ns ? v->now_ns - v->started_ns : 0));
-	if (v->generation > 1) {
-		int64_t ago = (int64_t)time(NULL) - (int64_t)v->reloaded_real_s;
-
-		fprintf(out, "; generation %u since %s", v->generation, text_age(age, (uint64_t)(ago > 0 ? ago : 0) * 1000000000));
-	}
-	fputc('\n', out);
-	show_ink(out, style, INK_NONE);
-	fprintf(out, "%u of %u server%s up; %u worker%s", up, all, all == 1 ? "" : "s", serving, serving == 1 ? "" : "s");
-	if (starting)
-		fprintf(out, ", %u starting", starting);
-	if (retiring)
-		fprintf(out, ", %u retiring", retiring);
-	fprintf(out, "; %" PRIu64 " client%s, %" PRIu64 " in flight; ", clients, clients == 1 ? "" : "s", inflight);
-	fprintf(out, "%s requests", text_count(n, (double)requests));
-	if (v->compared)
-		fprintf(out, ", %s/s", text_rate(rate, v->rate));
-	fprintf(out, "; %s connections", text_count(n, (double)v->accepted));
-	if (v->compared)
-		fprintf(out, ", %s/s", text_rate(rate, v->accept_rate));
-	fputc('\n', out);
-}
-
-static const struct view_load *show_load(const struct view_server *s, const struct show_style *style)
-{
-	return style->lately && s->compared ? &s->lately : &s->load;
-}
-
-static int show_name_width(const struct view *v)
-{
-	size_t width = SHOW_NAME_MIN;
-
-	for (unsigned i = 0; i < v->nservers; i++)
-		if (strlen(v->server[i].name) > width)
-			width = strlen(v->server[i].name);
-	return (int)(width > SHOW_NAME_ROOM ? SHOW_NAME_ROOM : width);
-}
-
-static const struct view *show_sorted;		/* for the comparison, which gets no argument */
-static const struct show_style *show_sorted_by;
-
-static int show_state_rank(const struct view_server *s)
-{
-	return s->leaving ? 4 : s->verdict == SHM_DOWN ? 0 : s->admin != SHM_READY ? 1 : s->verdict == SHM_UP ? 3 : 2;
-}
-
-static double show_key(const struct view_server *s)
-{
-	switch (show_sorted_by->sort) {
-	case SHOW_STATE:
-		return -show_state_rank(s);
-	case SHOW_RATE:
-		return s->rate;
-	case SHOW_INFLIGHT:
-		return (double)s->inflight;
-	case SHOW_ERRORS:
-		return view_error_percent(show_load(s, show_sorted_by));
-	case SHOW_P99:
-		return (double)view_quantile(show_load(s, show_sorted_by)->latency, 0.99);
-	default:
-		return 0;
-	}
-}
-
-static int show_order(const void *a, const void *b)
-{
-	unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
-	const struct view_server *s = &show_sorted->server[x], *o = &show_sorted->server[y];
-	double ks = show_key(s), ko = show_key(o);
-
-	if (show_sorted_by->sort == SHOW_NAME && strcmp(s->name, o->name) != 0)
-		return strcmp(s->name, o->name);
-	if (ks > ko || ks < ko)
-		return ks > ko ? -1 : 1;
-	return x < y ? -1 : x > y;
-}
-
-static void show_server_line(FILE *out, const struct view *v, const struct view_server *s, int width,
-			     const struct show_style *style)
-{
-	char age[TEXT_MAX] = "-", n[TEXT_MAX], rate[TEXT_MAX] = "-", p50[TEXT_MAX], p99[TEXT_MAX], probe[160], weight[40];
-	const struct view_load *l = show_load(s, style);
-	const struct view_pool *p = &v->pool[s->pool];
-	uint64_t since = view_since_ns(s);
-	enum show_ink ink = s->leaving ? INK_NONE : s->verdict == SHM_DOWN ? INK_BAD : show_is_up(s) ? INK_NONE : INK_WARN;
-
-	if (since && since <= v->now_ns)
-		text_age(age, v->now_ns - since);
-	if (s->compared)
-		text_rate(rate, s->rate);
-	/* A weight that somebody set by hand stands out. */
-	snprintf(weight, sizeof(weight), "%u%s", s->weight, s->weight_set ? "*" : "");
-	fprintf(out, "  %-*.*s ", width, width, s->name);
-	show_ink(out, style, ink);
-	fprintf(out, "%-7s", view_state(s));
-	show_ink(out, style, INK_NONE);
-	fprintf(out, " %7s %5s%s %6" PRIu64 " %8s %6s %5.1f %7s %7s %6.2f  ", age, weight, s->backup ? "b" : " ", s->inflight,
-		text_count(n, (double)view_requests(&s->load)), rate, view_error_percent(l),
-		text_latency(p50, view_quantile(l->latency, 0.5)), text_latency(p99, view_quantile(l->latency, 0.99)),
-		view_availability(v, s));
-	show_ink(out, style, ink);
-	fputs(text_probe(probe, sizeof(probe), v, s), out);
-	show_ink(out, style, INK_NONE);
-	if (text_reports_load(p) && s->probes > s->probes_failed)
-		fprintf(out, "; %" PRIu64 " entries, %" PRIu64 " errors", s->entries, s->errors_reported);
-	if (p->places && s->address[0])	/* its name says nothing of who it is */
-		fprintf(out, "; %s", s->address);
-	fputc('\n', out);
-}
-
-static void show_pool_lines(FILE *out, const struct view *v, unsigned pool, int width, const struct show_style *style)
-{
-	const struct view_pool *p = &v->pool[pool];
-	unsigned *order = calloc(p->n + 1u, sizeof(*order));
-	char n[TEXT_MAX];
-
-	if (!order)
-		return;
-	fputc('\n', out);
-	show_ink(out, style, INK_BOLD);
-	fprintf(out, "pool %s", p->name);
-	show_ink(out, style, INK_NONE);
-	fprintf(out, ": %s, check %s; %u of %u up", text_balance(p), text_check(p), p->up, p->n);
-	if (p->places)
-		fprintf(out, ", %" PRIu64 " of %" PRIu64 " places empty", p->empty, p->places);
-	fprintf(out, "; %" PRIu64 " in flight", p->inflight);
-	if (p->waiting)
-		fprintf(out, ", %" PRIu64 " waiting", p->waiting);
-	if (v->compared)
-		fprintf(out, ", %s/s", text_rate(n, p->rate));
-	fprintf(out, ", %.1f%% errors%s\n", view_error_percent(style->lately && v->compared ? &p->lately : &p->load),
-		p->leaving ? "; not in the configuration any more" : "");
-	fprintf(out, "  %-*s %-7s %7s %6s %6s %8s %6s %5s %7s %7s %6s  %s\n", width, "SERVER", "STATE", "SINCE", "WEIGHT ",
-		"FLIGHT", "REQUESTS", "RATE/s", "ERR%", "P50", "P99", "AVAIL%", "LAST PROBE");
-	for (unsigned i = 0; i < p->n; i++)
-		order[i] = p->first + i;
-	show_sorted = v;
-	show_sorted_by = style;
-	qsort(order, p->n, sizeof(*order), show_order);
-	for (unsigned i = 0; i < p->n; i++)
-		show_server_line(out, v, &v->server[order[i]], width, style);
-	free(order);
-}
-
-void show_screen(FILE *out, const struct view *v, const struct show_style *style)
-{
-	int width = show_name_width(v);
-
-	show_head(out, v, style);
-	show_trouble(out, v, style);
-	for (unsigned i = 0; i < v->npools; i++)
-		show_pool_lines(out, v, i, width, style);
-}
 
 /* ---- lists ---- */
 
@@ -413,7 +143,7 @@ static int show_look(struct view *v, const struct table *t, uint64_t interval_ns
 
 enum lbctl_exit show_command(struct table *t, const struct lbctl_options *o)
 {
-	struct show_style style = { .color = screen_colors(STDOUT_FILENO) };
+	struct picture style = { .color = screen_colors(STDOUT_FILENO), .columns = screen_columns(STDOUT_FILENO) };
 	const char *what = o->nargs > 0 ? o->arg[0] : "", *pattern = NULL;
 	enum lbctl_exit result = LBCTL_OK;
 	struct view v = { 0 };
@@ -453,7 +183,7 @@ enum lbctl_exit show_command(struct table *t, const struct lbctl_options *o)
 	else if (strcmp(what, "workers") == 0)
 		show_workers(stdout, &v);
 	else
-		show_screen(stdout, &v, &style);
+		picture_draw(stdout, &v, &style);
 	view_free(&v);
 	return result;
 }

@@ -14,6 +14,7 @@
 #include "ipc/text.h"
 
 #define WATCH_INTERVAL_NS UINT64_C(100000000)
+#define WATCH_STUCK_NS UINT64_C(1000000000)
 
 struct watch {
 	const struct lbctl_options *o;
@@ -66,6 +67,19 @@ static void watch_server(struct watch *w, const struct view_server *s, const str
 	}
 	if (s->leaving && !was->leaving)
 		watch_tell(w, "server", full, "leaves: not in the configuration any more");
+	if (strcmp(s->address, was->address) != 0) {
+		snprintf(text, sizeof(text), "%.200s instead of %.200s", s->address[0] ? s->address : "none", was->address[0] ? was->address : "none");
+		watch_tell(w, "address", full, text);
+	}
+	if (s->eject_reason && !was->eject_reason) {
+		snprintf(text, sizeof(text), "taken out for %s: %s", text_age(age, s->ejected_until_ns > v->now_ns ?
+			 s->ejected_until_ns - v->now_ns : 0), table_eject_text(s->eject_reason));
+		watch_tell(w, "ejected", full, text);
+	} else if (!s->eject_reason && was->eject_reason && s->verdict == SHM_UP) {
+		snprintf(text, sizeof(text), "taken back, after %s; it begins with a part of its share",
+			 text_age(age, was->ejected_ns && was->ejected_ns < v->now_ns ? v->now_ns - was->ejected_ns : 0));
+		watch_tell(w, "back", full, text);
+	}
 	if (s->verdict == was->verdict && s->since_ns == was->since_ns)
 		return;
 	if (s->verdict == was->verdict) {
@@ -122,6 +136,36 @@ static void watch_servers(struct watch *w, const struct view *before)
 			watch_tell(w, "server", view_full_name(before, &before->server[i], full), "gone");
 }
 
+static void watch_pools(struct watch *w, const struct view *before)
+{
+	char text[128];
+
+	for (unsigned i = 0; i < w->v->npools; i++) {
+		const struct view_pool *is = &w->v->pool[i], *was = NULL;
+
+		for (unsigned k = 0; k < before->npools && !was; k++)
+			if (before->pool[k].row == is->row && strcmp(before->pool[k].name, is->name) == 0)
+				was = &before->pool[k];
+		if (!was || is->leaving || !is->up == !was->up)
+			continue;
+		snprintf(text, sizeof(text), "%u of %u servers are up again", is->up, is->n);
+		watch_tell(w, "pool", is->name, is->up ? text : "has no server that is up: its clients get errors");
+	}
+	for (unsigned i = 0; i < w->v->nlisteners; i++) {
+		const struct view_listener *is = &w->v->listener[i];
+
+		for (unsigned k = 0; k < before->nlisteners; k++)
+			if (before->listener[k].row == is->row && before->listener[k].limited != is->limited)
+				watch_tell(w, "listener", is->name, is->limited ? "at its limit of connections: who comes waits" :
+					   "accepts again");
+	}
+}
+
+static bool watch_stuck(const struct view *v, const struct view_worker *w)
+{
+	return w->busy_since_ns && w->busy_since_ns < v->now_ns && v->now_ns - w->busy_since_ns > WATCH_STUCK_NS;
+}
+
 static void watch_workers(struct watch *w, const struct view *before)
 {
 	char subject[64], text[160];
@@ -132,9 +176,16 @@ static void watch_workers(struct watch *w, const struct view *before)
 		for (unsigned k = 0; k < before->nworkers; k++) {
 			const struct view_worker *was = &before->worker[k];
 
-			if (was->slot != is->slot || is->restarts <= was->restarts)
+			if (was->slot != is->slot)
 				continue;
 			snprintf(subject, sizeof(subject), "worker %u", is->slot);
+			if (is->pid == was->pid && watch_stuck(w->v, is) != watch_stuck(before, was)) {
+				snprintf(text, sizeof(text), "pid %u %s", is->pid, watch_stuck(w->v, is) ?
+					 "has not come round for 1s: its clients wait" : "goes on");
+				watch_tell(w, "worker", subject, text);
+			}
+			if (is->restarts <= was->restarts)
+				continue;
 			snprintf(text, sizeof(text), "pid %u died; pid %u is its successor", was->pid, is->pid);
 			watch_tell(w, "worker", subject, text);
 		}
@@ -154,6 +205,10 @@ static void watch_instance(struct watch *w, const struct view *before)
 	if (v->supervisor_pid != before->supervisor_pid) {
 		snprintf(text, sizeof(text), "pid %u has taken over from pid %u", v->supervisor_pid, before->supervisor_pid);
 		watch_tell(w, "supervisor", "supervisor", text);
+	}
+	if (v->generation == before->generation && v->health_pid != before->health_pid && v->health_pid) {
+		snprintf(text, sizeof(text), "pid %u %s", v->health_pid, before->health_pid ? "in place of one that died" : "begins");
+		watch_tell(w, "health", "health process", text);
 	}
 	if (stopped != was_stopped)
 		watch_tell(w, "supervisor", "supervisor", stopped ? "stopped (SIGSTOP)" : "goes on");
@@ -203,6 +258,7 @@ enum lbctl_exit watch_command(const struct table *t, const struct lbctl_options 
 		watch_instance(&w, &look[!now]);
 		watch_workers(&w, &look[!now]);
 		watch_servers(&w, &look[!now]);
+		watch_pools(&w, &look[!now]);
 	}
 	view_free(&look[0]);
 	view_free(&look[1]);

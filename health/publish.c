@@ -109,6 +109,7 @@ void publish_eject(struct table *t, uint32_t row, uint64_t until_ns, uint32_t re
 	if (until_ns) {
 		set32(&h->eject_reason, reason);
 		set32(&h->ejections, get32(&h->ejections) + 1);
+		set32(&h->ejected_s, (uint32_t)(now_ns / 1000000000));
 	} else
 		set(&h->up_since_ns, now_ns);
 	set(&h->ejected_until_ns, until_ns);

@@ -231,6 +231,8 @@ static void view_take_health(struct view_server *s, const struct table *t)
 	s->verdict = view_get32(&h->verdict);
 	s->eject_reason = view_get(&h->ejected_until_ns) ? view_get32(&h->eject_reason) : SHM_EJECT_NOT;
 	s->ejections = view_get32(&h->ejections);
+	s->ejected_ns = s->eject_reason ? view_get32(&h->ejected_s) * UINT64_C(1000000000) : 0;
+	s->ejected_until_ns = view_get(&h->ejected_until_ns);
 	s->outcome = view_get32(&h->outcome);
 	s->status = view_get32(&h->status);
 	s->in_a_row = view_get32(&h->in_a_row);
@@ -369,6 +371,7 @@ static int view_take_workers(struct view *v, const struct table *t)
 			return -1;
 		w = &v->worker[v->nworkers++];
 		*w = (struct view_worker){
+			.process_state = view_process_state(view_get32(&from->pid)),
 			.slot = slot,
 			.pid = view_get32(&from->pid),
 			.generation = view_get32(&from->generation),
@@ -624,6 +627,8 @@ const char *view_state(const struct view_server *s)
 
 uint64_t view_since_ns(const struct view_server *s)
 {
+	if (s->admin == SHM_READY && !s->leaving && s->verdict == SHM_UP && s->ejected_ns)
+		return s->ejected_ns;
 	return s->admin == SHM_READY || s->leaving ? s->since_ns : s->admin_ns;
 }
 

@@ -40,6 +40,7 @@ struct view_server {
 	uint64_t added_ns, admin_ns;
 	uint32_t verdict, outcome, status, in_a_row, down_outcome;
 	uint32_t eject_reason;		/* enum shm_eject; 0: it is not taken out now */
+	uint64_t ejected_ns, ejected_until_ns;	/* since when and until when it is; 0 */
 	uint32_t ejections;
 	uint64_t since_ns, probed_ns, probe_latency_ns, probes, probes_failed, down_ns, entries, errors_reported;
 	char address[SOCK_TEXT_MAX];	/* empty: its name has not resolved */
@@ -84,6 +85,7 @@ struct view_listener {
 };
 
 struct view_worker {
+	char process_state;		/* as in /proc/PID/stat; 0: not known */
 	uint32_t slot, pid, generation, state, restarts;
 	uint64_t started_ns, handed, received, busy_since_ns, requests, refused, loop_lag_ns, log_dropped;
 	uint64_t busy_ns, cpu_ns;	/* cpu_ns: of the process, 0: not known */

@@ -43,7 +43,7 @@ is "$(field "$out" "$line")" 0 "it gets nothing"
 is "$(field "$other" "$line")" 100 "the other one stays: no more than one of four is out"
 shown=$("$LBCTL" -i "$LB_PID" show)
 like "$(grep "$out" <<<"$shown")" "ejected" "lbctl says so"
-like "$shown" "! app/$out is ejected: requests fail one after the other" "and why"
+like "$shown" "! app/$out is ejected since .*: requests fail one after the other" "and why"
 ok "and is taken back" wait_for 15 grep -q "server app/$out is taken back" "$LB_LOG"
 stop_lb
 

@@ -22,7 +22,7 @@ pool app {
 	server spare 127.0.0.1:$NOBODY backup
 }
 pool reporting {
-	check load
+	check load every 60s
 	server r1 127.0.0.1:$B2
 }
 listen web {
@@ -125,7 +125,7 @@ if command -v script >/dev/null; then
 	OUT=$(tty '' 8 50 '-n 2 --interval 50ms')
 	is "$(sed -n '1,/1049l/{s/1049l.*/1049l/;p}' <<<"$OUT" | sed $'s/\033\\[[0-9;]*H/\\n/g; s/\033\\[[?0-9;]*[a-zA-Z]//g' | awk 'length > m { m = length } END { print (m <= 50) }')" 1 \
 	    "no line is longer than a terminal of 50 columns"
-	like "$(tty s 24 100 '-n 2 --interval 300ms')" 'sorted by state' "s sorts by state"
+	like "$(tty s 24 100 '-n 2 --interval 300ms')" 'by state' "s sorts by state"
 else
 	skip "no script(1)"
 fi
