@@ -89,7 +89,8 @@ start_backend S3
 names "${many[@]}" "127.0.0.1 one.test" "127.0.0.1 two.test" "127.0.1.4 www.other.test" "127.0.1.4 six.test" "::1 six.test"
 for ((i = 1; i <= 100; i++)); do start_port=$((20000 + i)); services+=("--srv-host=_x._tcp.test,one.test,$start_port,1,1"); done
 dns_start "${services[@]}" --srv-host="_http._tcp.app.test,one.test,$S1,10,60" --srv-host="_http._tcp.app.test,two.test,$S2,10,20" \
-    --srv-host="_http._tcp.app.test,two.test,$S3,20,7" --cname=alias.test,www.other.test
+    --srv-host="_http._tcp.app.test,two.test,$S3,20,7" --cname=alias.test,www.other.test \
+    --host-record=long.test,127.0.1.4,600 --log-queries --log-facility=-
 new_port PORT
 start_conf <<EOC
 workers 1
@@ -119,6 +120,14 @@ pool any {
 	check    none
 	discover y six.test:$P
 }
+pool long {
+	check    none
+	discover l long.test:$P
+}
+pool often {
+	check    none
+	discover o long.test:$P every 300ms family ipv4
+}
 pool alias {
 	discover a alias.test:$P places 2
 	discover b nothing.test:$P places 2
@@ -132,6 +141,8 @@ listen web {
 	route path /six to six
 	route path /both to both
 	route path /any to any
+	route path /long to long
+	route path /often to often
 	to   app
 }
 EOC
@@ -154,6 +165,10 @@ is "$(rows any)" "127.0.1.4:$P/1" "else IPv4, where there is any"
 ok "an alias is followed" eval '[ "$(rows alias | cut -d" " -f1)" = "127.0.1.4:$P/1" ]'
 req /alias
 is "$CODE $BODY" "200 D GET /alias" "and serves"
+asked() { grep -c "query\\[$1\\] $2 " "$TMP/dns.log"; }
+ok "an answer that may be kept for a second is asked for again each second" wait_for 10 eval '[ "$(asked A six.test)" -ge 4 ]'
+is "$(asked AAAA long.test)" 1 "one that may be kept for ten minutes is not"
+ok "unless that is wanted" eval '[ "$(asked A long.test)" -ge 5 ]'
 kill -HUP "$LB_PID"
 ok "reload" wait_for 10 said "generation 2 serves"
 ok "what SRV records say outlives a reload" sorted_rows "127.0.0.1:$S1/60" "127.0.0.1:$S2/20" "127.0.0.1:$S3/7b"
