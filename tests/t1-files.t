@@ -101,7 +101,7 @@ good 'the example file' <"$TMP/example"
 # What it has in comments must be good as well: blocks behind "#".
 sed -En 's/^# ?((listen|pool) .*\{|	.*|\})$/\1/p' "$TMP/example" | grep -v '^	loadbalancer' >"$TMP/comments"
 good 'with what it has in comments' < <(cat "$TMP/example" "$TMP/comments")
-is "$(grep -c '^pool\|^listen' <<<"$first")" 11 'all of it'
+is "$(grep -c '^pool\|^listen' <<<"$first")" 12 'all of it'
 
 manual=$TESTDIR/../man/loadbalancer.conf.5
 n=0
