@@ -4,6 +4,7 @@
 # ./loadbalancer and, once ctl/ holds sources, ./lbctl.
 #   make check             everything, with real processes; TESTS='tests/t2-*.t' for some
 #   make check-asan        the same suite on a build with AddressSanitizer and UBSan
+#   make chaos             events under a load that checks every byte; PEERS=1 with nginx and HAProxy beside it
 #   make bench             beside nginx, HAProxy and a bare relay; some minutes
 #   make sim               balancing algorithms in virtual time; SCENARIOS='stall skew' for some
 #   make bench-balance     who chooses well: stalls, slow servers, black holes, beside nginx and HAProxy
@@ -157,6 +158,11 @@ sim: $(BUILD)/sim
 	@mkdir -p $(SIM_OUT)
 	@$(BUILD)/sim -o $(SIM_OUT) $(SCENARIOS)
 
+# Succession, in its long form: see tests/chaos/run.sh for EVENTS, MINUTES, PEERS.
+chaos: $(BUILD)/loadbalancer $(TOOLS)
+	@tests/house/need.sh curl ss shuf $(if $(PEERS),nginx haproxy /usr/lib/nginx/modules/ngx_stream_module.so)
+	@LB=$(abspath $(BUILD)/loadbalancer) TESTBIN=$(abspath $(BUILD)/tools) tests/chaos/run.sh
+
 lint:
 	@tests/house/need.sh clang-tidy cppcheck shellcheck mandoc
 	@tests/house/lint.sh
@@ -265,6 +271,6 @@ clean:
 
 -include $(OBJ:.o=.d) $(CTL:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
 
-.PHONY: all tools check check-unit check-asan check-package dist deb install-strip installcheck sim bench bench-balance bench-parts fuzz lint demo install uninstall clean
+.PHONY: all tools chaos check check-unit check-asan check-package dist deb install-strip installcheck sim bench bench-balance bench-parts fuzz lint demo install uninstall clean
 .SECONDARY:
 .DELETE_ON_ERROR:

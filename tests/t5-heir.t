@@ -36,7 +36,8 @@ listen raw {
 }
 EOC
 }
-mains=()
+# What a supervisor may have accepted and not yet handed over when it is killed: a hundredth of a millisecond each.
+MAY_LOSE_PER_KILL=2
 supervisor() { cat "$TMP/lb.pid"; }
 heir() { _children 'loadbalancer: heir' "$(supervisor)"; }
 settled() {	# what took over has reloaded, and has an heir of its own
@@ -59,6 +60,12 @@ lossless() {	# FILE: thousands of requests, none failed, no kept connection clos
 	local got
 	got=$(<"$1")
 	[ "$(field ok "$got")" -gt 2000 ] && [ "$(field failed "$got")" = 0 ] && [ "$(field closed "$got")" = 0 ]
+}
+
+nearly_lossless() {	# FILE KILLS
+	local got
+	got=$(<"$1")
+	[ "$(field ok "$got")" -gt 2000 ] && [ "$(field failed "$got")" -le $(($2 * MAY_LOSE_PER_KILL)) ]
 }
 
 saved=$LB
@@ -88,7 +95,7 @@ wait $tunnels
 is $? 0 "no tunnel is cut"
 diag "$(cat "$TMP/kept" "$TMP/oneshot" "$TMP/tunnels")"
 ok "kept connections: no request lost, none closed" lossless "$TMP/kept"
-ok "one connection a request: none lost" lossless "$TMP/oneshot"
+ok "one connection a request: none lost but what the dead had in their hands" nearly_lossless "$TMP/oneshot" 3
 
 # --- another program ---
 load -d 5 -c 16 >"$TMP/kept" &

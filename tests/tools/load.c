@@ -48,6 +48,7 @@
 #define HEAD_MAX 16384
 #define READ_MAX 65536
 #define SLOW_NS UINT64_C(10000000)	/* of --slow */
+#define PER_SOURCE 4000			/* connections from one address */
 #define LAST_AT_ONCE 256		/* of --last */
 
 enum kind { PLAIN, BYTES, CHUNKED, ECHO, ECHO_CHUNKED, DIGEST, KINDS };
@@ -519,6 +520,23 @@ static bool may_start(void)
 	return rate == 0 || (double)started < (double)rate * (double)(now_ns - begun_ns) / 1e9 + 1;
 }
 
+/*
+ * Many connections from one address to another: the kernel looks long for a free port when half of them are taken. On
+ * loopback there are addresses enough.
+ */
+static void come_from(const struct conn *c)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	int on = 1;
+
+	if (target.ss_family != AF_INET || ntohl(((struct sockaddr_in *)&target)->sin_addr.s_addr) >> 24 != 127)
+		return;
+	from.sin_addr.s_addr = htonl(UINT32_C(0x7f010001) + (uint32_t)(c - all) / PER_SOURCE);
+	setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	if (bind(c->fd, (struct sockaddr *)&from, sizeof(from)) != 0)
+		die("bind");
+}
+
 static void start(struct conn *c)
 {
 	started++;
@@ -540,6 +558,8 @@ static void start(struct conn *c)
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (slow > 0)	/* or the kernel would take it all for us at once */
 		setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	if (conns > PER_SOURCE)
+		come_from(c);
 	become(c, CONNECTING, now_ns + timeout_ns);
 	if (connect(c->fd, (struct sockaddr *)&target, target_size) != 0 && errno != EINPROGRESS) {
 		fail(c, "connect");

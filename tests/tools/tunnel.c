@@ -1,10 +1,11 @@
 /*
- * tunnel TARGET [-c N] [-d MS] [-u PATH] [-w BYTES]: N long-lived tunnels to a server that echoes.
+ * tunnel TARGET [-c N] [-d MS] [-u PATH] [-w BYTES] [-e]: N long-lived tunnels to a server that echoes.
  *
  * Each sends a stream whose every byte is known from its place, in bursts of odd sizes with pauses
  * between, and checks that the same stream comes back. After the time (-d, 2000 ms) it sends FIN and
  * wants all bytes, and then the other side's end. -u PATH: http, upgraded first; else bare tcp.
- * -w: at most so many bytes under way per tunnel (200000).
+ * -w: at most so many bytes under way per tunnel (200000). -e: FIN only when all bytes have come back, for who knows
+ * nothing of half-closed connections.
  *
  * Prints {"tunnels":N,"ok":N,"cut":N,"wrong":N,"bytes":N}. Exit status: 0 when all are ok.
  */
@@ -137,13 +138,15 @@ int main(int argc, char **argv)
 	static struct tunnel *t;	/* static: still in hand at every way out */
 	static struct pollfd *p;
 	const char *path = NULL;
+	bool even = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "c:d:u:w:")) != -1)
+	while ((opt = getopt(argc, argv, "c:d:u:w:e")) != -1)
 		switch (opt) {
 		case 'c': n = strtoul(optarg, NULL, 10); break;
 		case 'd': last = atol(optarg); break;
 		case 'u': path = optarg; break;
+		case 'e': even = true; break;
 		case 'w': window = strtoul(optarg, NULL, 10); break;
 		default: return 2;
 		}
@@ -181,7 +184,7 @@ int main(int argc, char **argv)
 			if (!t[i].end && p[i].revents & POLLOUT) {
 				if (now < last)
 					burst(&t[i], i, window, now);
-				else if (!t[i].shut) {
+				else if (!t[i].shut && (!even || t[i].got == t[i].sent)) {
 					shutdown(t[i].fd, SHUT_WR);
 					t[i].shut = true;
 				}
