@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -64,8 +65,14 @@ static void heir_await_end(pid_t pid)
 	close(p.fd);
 }
 
+/*
+ * Which heir is the one: the number of it, in memory that all of them share. For a moment there are two, the new one and
+ * the one before it; whenever the supervisor dies, exactly one of them finds its number here.
+ */
+static _Atomic uint32_t *heir_valid;
+
 /* In the heir. */
-_Noreturn static void heir_wait(struct supervisor *s, int pipe_end)
+_Noreturn static void heir_wait(struct supervisor *s, int pipe_end, uint32_t number)
 {
 	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGPIPE };
 	static int keep[4 + SHM_WORKERS_MAX * 3 + CONF_BINDS_MAX];
@@ -86,6 +93,8 @@ _Noreturn static void heir_wait(struct supervisor *s, int pipe_end)
 	proc_title("loadbalancer: heir");
 	while (poll(&p, 1, -1) <= 0)
 		;
+	if (atomic_load_explicit(heir_valid, memory_order_acquire) != number)
+		_exit(0);
 	notify_succeed(s->pid);
 	if (loop_clock_ns() - started < CONF_SECOND)
 		poll(NULL, 0, HEIR_PAUSE_MS);
@@ -98,9 +107,18 @@ _Noreturn static void heir_wait(struct supervisor *s, int pipe_end)
 
 static void heir_make(struct supervisor *s)
 {
+	uint32_t number;
 	int pair[2];
 	pid_t pid;
 
+	if (!heir_valid) {
+		void *page = mmap(NULL, sizeof(*heir_valid), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+		if (page == MAP_FAILED)
+			goto fail;
+		heir_valid = page;
+	}
+	number = atomic_load_explicit(heir_valid, memory_order_relaxed) + 1;
 	if (pipe2(pair, O_CLOEXEC) < 0)
 		goto fail;
 	fflush(NULL);
@@ -109,7 +127,7 @@ static void heir_make(struct supervisor *s)
 		close(pair[1]);
 		if (s->heir_pipe >= 0)
 			close(s->heir_pipe);
-		heir_wait(s, pair[0]);
+		heir_wait(s, pair[0], number);
 	}
 	close(pair[0]);
 	if (pid < 0) {
@@ -117,6 +135,7 @@ static void heir_make(struct supervisor *s)
 		goto fail;
 	}
 	/* There is one at every moment: the old one goes when the new one is there. */
+	atomic_store_explicit(heir_valid, number, memory_order_release);
 	heir_dismiss(s);
 	s->heir_pid = pid;
 	s->heir_pipe = pair[1];

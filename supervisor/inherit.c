@@ -447,6 +447,53 @@ static int inherit_line(struct supervisor *s, struct generation **g, unsigned *p
 	return inherit_worker(*g, line, *places);
 }
 
+/* Whether a process runs as uid and has the title that a child of ours has, "lb: worker 3" in its short form. */
+static bool inherit_is(uint32_t pid, const char *title, uid_t uid)
+{
+	char path[64], line[128];
+	bool named = false, owned = false;
+	unsigned real, effective;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/status", pid);
+	f = pid > 1 ? fopen(path, "re") : NULL;
+	while (f && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, "Name:\t", 6) == 0)
+			named = strcmp(line + 6, title) == 0;
+		else if (sscanf(line, "Uid: %u %u", &real, &effective) == 2)
+			owned = real == uid && effective == uid;
+	}
+	if (f)
+		fclose(f);
+	return named && owned;
+}
+
+/*
+ * A child may have been replaced after the description was made, by a supervisor that died at once: then the table
+ * knows it. Children write there too, so it is looked at closely: nobody shall make us take, and kill, what he could
+ * not kill himself.
+ */
+static void inherit_newer_children(struct supervisor *s)
+{
+	struct generation *g = s->current;
+	char title[32];
+	uint32_t pid;
+	unsigned i;
+
+	for (i = 0; i < g->nworkers; i++) {
+		struct worker *w = &g->worker[i];
+
+		pid = atomic_load_explicit(&s->table.worker[w->slot].pid, memory_order_relaxed);
+		snprintf(title, sizeof(title), "lb: worker %u", w->slot);
+		if (pid && pid != (uint32_t)w->pid && inherit_is(pid, title, g->identity.uid))
+			w->pid = (pid_t)pid;
+	}
+	pid = atomic_load_explicit(&s->table.inst->health_pid, memory_order_relaxed);
+	if (pid && pid != (uint32_t)s->health.pid && inherit_is(pid, "lb: health", g->identity.uid))
+		s->health.pid = (pid_t)pid;
+}
+
 /*
  * The serving generation gets the configuration that it was made of, if it fits what is there. Then it is whole: places
  * can be filled again, limits hold, an heir can be made.
@@ -591,6 +638,8 @@ int inherit_adopt(struct supervisor *s, int fd, struct conf *conf, bool serves, 
 	s->health.gen = s->current;
 	if (serves)
 		serves = inherit_whole(s, conf);
+	if (serves && !alien)
+		inherit_newer_children(s);
 	if (!serves) {
 		log_warn("the configuration of the running workers is not known: until the next reload none of them is replaced");
 		inherit_partial(s->current);
