@@ -32,7 +32,10 @@ static const struct lbctl_word {
 	int min, max;		/* arguments */
 	const char *arguments, *help;
 } lbctl_words[] = {
-	{ "show", LBCTL_SHOW, 0, 16, "[servers | pools | listeners | workers | errors | conns] ...", "what is there, what is wrong" },
+	{ "show", LBCTL_SHOW, 0, 16, "[SERVER]", "what is there, what is wrong; all that is known of a server" },
+	{ "show", LBCTL_SHOW, 0, 16, "servers [SERVER] | pools | listeners | workers", "lists" },
+	{ "show", LBCTL_SHOW, 0, 16, "errors [SERVER | POOL]", "what went wrong, for whom" },
+	{ "show", LBCTL_SHOW, 0, 16, "conns [busy | STATE | SERVER | POOL | from NET | ...]", "connections as they are now" },
 	{ "top", LBCTL_TOP, 0, 0, "", "the same, live" },
 	{ "watch", LBCTL_WATCH, 0, 0, "", "changes, as they happen" },
 	{ "why", LBCTL_WHY, 0, 1, "[POOL | SERVER]", "why requests went where they did" },
@@ -55,13 +58,14 @@ static void lbctl_usage(FILE *out)
 {
 	fputs("usage: lbctl [OPTION...] COMMAND [ARGUMENT...]\n\n", out);
 	for (size_t i = 0; i < LBCTL_WORDS; i++)
-		fprintf(out, "  %-8s%-52s %s\n", lbctl_words[i].name, lbctl_words[i].arguments, lbctl_words[i].help);
+		fprintf(out, "  %-8s%-54s %s\n", lbctl_words[i].name, lbctl_words[i].arguments, lbctl_words[i].help);
 	fputs("\n"
 	      "  -i, --instance PID   which instance, when several run here\n"
-	      "  -j, --json           show, watch: for programs\n"
+	      "  -j, --json           show, why, watch: for programs\n"
 	      "      --interval TIME  between two looks: 500ms, 2s\n"
-	      "  -n, --count NUMBER   top, watch: end after so many\n"
-	      "      --sort KEY       top: configured, name, state, rate, inflight, errors, p99\n"
+	      "  -n, --count NUMBER   show errors, show conns, why: so many; top, watch: end after so many\n"
+	      "      --sort KEY       top: configured, name, state, rate, inflight, errors, p99;\n"
+	      "                       show conns: time, age, bytes, requests, client\n"
 	      "      --wait           drain, maint: until nothing is in flight\n"
 	      "      --timeout TIME   how long an answer is waited for\n"
 	      "      --socket PATH    another control socket than the instance names\n"

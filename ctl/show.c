@@ -112,7 +112,7 @@ static void show_workers(FILE *out, const struct view *v)
 		else
 			snprintf(busy, sizeof(busy), "-");
 		fprintf(out, "%-6u %8u %4u %-9s %8s %8u %8u %7u %9s %7s %6" PRIu64 " %8" PRIu64 " %8s %8s\n", w->slot, w->pid,
-			w->generation, text_slot(w->state),
+			w->generation, w->process_state == 'T' || w->process_state == 't' ? "stopped" : text_slot(w->state),
 			text_age(age, v->now_ns > w->started_ns ? v->now_ns - w->started_ns : 0), w->restarts, w->active,
 			w->idle_upstreams, text_count(n, (double)w->requests), rate,
 			w->handed > w->received ? w->handed - w->received : 0, w->refused, text_latency(lag, w->loop_lag_ns), busy);

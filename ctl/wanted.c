@@ -24,6 +24,12 @@ static void wanted_missing(const struct view *v, const char *pattern, bool pools
 	}
 	for (unsigned i = 0; pools && i < v->npools; i++)
 		near_try(&near, v->pool[i].name);
+	for (unsigned i = 0; i < v->npools; i++) {
+		if (strcmp(v->pool[i].name, pattern) == 0) {
+			fprintf(stderr, "lbctl: %s is a pool: '%s/*' means all its servers\n", pattern, pattern);
+			return;
+		}
+	}
 	fprintf(stderr, "lbctl: there is no %sserver %s", pools ? "pool and no " : "", pattern);
 	if (near.best)
 		fprintf(stderr, "; did you mean %s?\n", near.best);

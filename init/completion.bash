@@ -1,7 +1,18 @@
 # bash completion for lbctl and loadbalancer; make install puts it where bash-completion looks.
 
+# Names are asked of the instance that the line names.
+_lbctl_with=()
+
 _lbctl_servers() {
-	"${COMP_WORDS[0]}" --interval 0ms show servers 2>/dev/null | sed -n 's/^\([^ ]\{1,\}\)  .*/\1/p'
+	"${COMP_WORDS[0]}" "${_lbctl_with[@]}" --interval 0ms show servers 2>/dev/null | sed -n 's/^\([^ ]\{1,\}\)  .*/\1/p'
+}
+
+_lbctl_pools() {
+	"${COMP_WORDS[0]}" "${_lbctl_with[@]}" --interval 0ms show pools 2>/dev/null | sed '1d; s/ .*//'
+}
+
+_lbctl_listeners() {
+	"${COMP_WORDS[0]}" "${_lbctl_with[@]}" --interval 0ms show listeners 2>/dev/null | sed '1d; s/ .*//'
 }
 
 _lbctl_instances() {
@@ -13,20 +24,27 @@ _lbctl_instances() {
 
 _lbctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i
-	local commands='show top watch metrics drain maint ready weight check reload upgrade config log stop'
+	local commands='show top watch why metrics drain maint ready weight check reload upgrade config log stop'
 	local options='--instance --json --interval --count --sort --wait --timeout --socket --help --version'
 
 	COMPREPLY=()
+	_lbctl_with=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		--instance | -i | --interval | --count | -n | --sort | --timeout | --socket) ((i++)) ;;
+		--instance | -i) _lbctl_with=(-i "${COMP_WORDS[++i]}") ;;
+		--interval | --count | -n | --sort | --timeout | --socket) ((i++)) ;;
 		-*) ;;
 		*) command=${COMP_WORDS[i]}; break ;;
 		esac
 	done
 	case $prev in
 	--instance | -i) mapfile -t COMPREPLY < <(compgen -W "$(_lbctl_instances)" -- "$cur"); return ;;
-	--sort) mapfile -t COMPREPLY < <(compgen -W 'configured name state rate inflight errors p99' -- "$cur"); return ;;
+	--sort)
+		local keys='configured name state rate inflight errors p99'
+		[ "$command" = show ] && keys='time age bytes requests client'
+		mapfile -t COMPREPLY < <(compgen -W "$keys" -- "$cur")
+		return
+		;;
 	--socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--interval | --timeout | --count | -n) return ;;
 	esac
@@ -36,7 +54,25 @@ _lbctl() {
 	fi
 	case $command in
 	'') mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
-	show) mapfile -t COMPREPLY < <(compgen -W "servers pools listeners workers errors $(_lbctl_servers)" -- "$cur") ;;
+	show)
+		local what=${COMP_WORDS[i + 1]} words
+		case $((COMP_CWORD - i)):$what in
+		1:*) words="servers pools listeners workers errors conns $(_lbctl_servers)" ;;
+		*:servers) words=$(_lbctl_servers) ;;
+		*:errors) words="$(_lbctl_pools) $(_lbctl_servers)" ;;
+		*:conns)
+			case $prev in
+			on) words=$(_lbctl_listeners) ;;
+			from | older | for) words= ;;
+			*) words="busy idle preamble head queue connect request wait answer tunnel own linger from on older for \
+			    $(_lbctl_pools) $(_lbctl_servers)" ;;
+			esac
+			;;
+		*) words= ;;
+		esac
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		;;
+	why) mapfile -t COMPREPLY < <(compgen -W "$(_lbctl_pools) $(_lbctl_servers)" -- "$cur") ;;
 	drain | maint | ready | weight | check) mapfile -t COMPREPLY < <(compgen -W "$(_lbctl_servers)" -- "$cur") ;;
 	log)
 		if [ "$prev" = level ]; then

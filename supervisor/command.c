@@ -89,6 +89,12 @@ static void command_no_server(struct command *c, const char *pattern)
 			}
 		}
 	}
+	for (unsigned i = 0; i < c->conf->npools; i++) {
+		if (strcmp(c->conf->pool[i].name, pattern) == 0) {
+			fprintf(c->out, "%s is a pool: '%s/*' means all its servers\n", pattern, pattern);
+			return;
+		}
+	}
 	fprintf(c->out, "there is no server %s", pattern);
 	if (near.best)
 		fprintf(c->out, "; did you mean %s?", best);

@@ -120,6 +120,8 @@ restart_backend B2
 # --- nearly right ---
 ctl drain ap1
 said 1 'lbctl: there is no server ap1; did you mean app1?' "a server's name"
+ctl drain app
+said 1 "lbctl: app is a pool: 'app/*' means all its servers" "a pool's name"
 ctl drain app1 nobody
 like "$STATUS|$ERR" '^1\|lbctl: there is no server nobody' "one that is not there"
 is "$(json '$s->{app1}{state}')" up "then nothing is done at all"
