@@ -94,6 +94,9 @@ is "$(grep -E '^(READY|RELOADING|MAINPID)' "$TMP/told" | tail -n 2 | tr '\n' ' '
 n=$(times '^WATCHDOG=1')
 ok "and still alive" wait_for 5 more
 
+# --- who takes over gives a sign at once: several in a row must not make a silence longer than the patience ---
+between "$(grep -E '^(READY|RELOADING|WATCHDOG)' "$TMP/told" | grep -A1 '^RELOADING' | grep -c '^WATCHDOG')" 1 3 "a sign of life first thing after an upgrade"
+
 # --- killed with its heir: what is left in shared memory, by another name than the last pid, the next one removes ---
 ok "the table is called after the first one" [ -e "/dev/shm/loadbalancer.$FIRST" ]
 wait_for 5 eval '[ -n "$(heir)" ]'
