@@ -69,7 +69,7 @@ UNIT  := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*.c))
 FUZZ  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 # Those of the package need one, and root: make check-package.
-PACKAGE_TESTS = tests/t8-package.t
+PACKAGE_TESTS = tests/t8-package.t tests/t8-systemd.t tests/t8-openrc.t
 TESTS ?= $(filter-out $(PACKAGE_TESTS),$(wildcard tests/*.t)) $(UNIT)
 
 all: loadbalancer $(if $(CTL),lbctl)
@@ -263,7 +263,7 @@ deb: dist
 
 # The package: lint, and a whole life in a copy of this machine that vanishes. As root.
 check-package: deb $(TOOLS)
-	@tests/house/need.sh lintian curl prove
+	@tests/house/need.sh lintian curl prove man logrotate openrc /lib/systemd/systemd
 	TESTBIN=$(abspath $(BUILD)/tools) LB=$(abspath $(BUILD)/loadbalancer) prove --timer $(PACKAGE_TESTS)
 
 clean:

@@ -16,7 +16,7 @@ for f in sbin/loadbalancer sbin/lbctl etc/init.d/loadbalancer lib/systemd/system
 done
 is "$(stat -c %a "$ROOT/opt/lb/sbin/lbctl" "$ROOT/opt/lb/etc/init.d/loadbalancer" "$ROOT/opt/lb/share/man/man8/lbctl.8" | tr '\n' ' ')" \
     "755 755 644 " "with their modes"
-is "$(find "$ROOT" -name loadbalancer.conf | wc -l)" 0 "no configuration"
+is "$(find "$ROOT" -name loadbalancer.conf ! -path '*/examples/*' | wc -l)" 0 "no configuration"
 is "$(grep -rl '@[A-Z]*DIR@' "$ROOT/opt/lb/etc" "$ROOT/opt/lb/lib" | wc -l)" 0 "paths are filled in"
 SCRIPT=$ROOT/opt/lb/etc/init.d/loadbalancer
 

@@ -11,6 +11,8 @@ for command; do
 	*ngx_stream_module.so) package=libnginx-mod-stream ;;
 	dpkg-buildpackage) package="dpkg-dev build-essential" ;;
 	dh) package=debhelper ;;
+	man) package=man-db ;;
+	/lib/systemd/systemd) package="systemd systemd-sysv" ;;
 	*/websockets/__init__.py) package=python3-websockets ;;
 	*) package=$command ;;
 	esac

@@ -26,6 +26,8 @@ inside() {	# in the new namespaces
 		mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup" || return 1
 		# The machine's own services stay where they are.
 		rm -rf "$root"/etc/systemd/system/* "$root"/etc/rc?.d/S*
+		# /tmp stays what it is: a start would empty it.
+		mkdir -p "$root/etc/tmpfiles.d" && ln -sf /dev/null "$root/etc/tmpfiles.d/tmp.conf"
 	fi
 	cd "$root" && mkdir -p old_root.sandbox && pivot_root . old_root.sandbox && umount -l /old_root.sandbox && rmdir /old_root.sandbox &&
 	    cd "$PWD_BEFORE" || return 1
@@ -49,7 +51,10 @@ fi
 base=$(mktemp -d "${TMPDIR:-/tmp}/sandbox.XXXXXX") || exit 2
 cgroup=
 init=
+command=
 clean() {
+	trap - EXIT TERM INT
+	[ -z "$command" ] || kill -TERM "$command" 2>/dev/null
 	[ -z "$init" ] || kill -KILL "$init" 2>/dev/null
 	wait
 	rmdir "$base"
@@ -60,24 +65,44 @@ clean() {
 	done
 }
 trap clean EXIT
-trap 'exit 143' TERM INT
+trap 'exit 143' TERM
+trap 'exit 130' INT
 if [ -z "$systemd" ]; then
-	SANDBOX_BASE=$base unshare -m -p -n -i -u --fork --kill-child "$0" "$@"
+	SANDBOX_BASE=$base unshare -m -p -n -i -u --fork --kill-child "$0" "$@" &
+	command=$!
+	wait $command
 	exit
 fi
+
+# The systemd that was started; nothing else will do, since who enters a wrong process is on the machine itself.
+find_init() {
+	local children pid comm
+	read -r children <"/proc/$1/task/$1/children"
+	for pid in $children; do
+		read -r comm <"/proc/$pid/comm" && [ "$comm" = systemd ] && init=$pid
+	done 2>/dev/null
+	[ "$init" ]
+}
+enter() { nsenter -t "$init" -m -p -n -i -u -C -r "$@"; }
+
 top=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
 cgroup=$top/sandbox.$$
+[ "$top" ] && mkdir "$cgroup" || { cgroup= && echo "sandbox.sh: no cgroup2 to write to" >&2; exit 2; }
 # shellcheck disable=SC2016
-[ "$top" ] && mkdir "$cgroup" || { echo "sandbox.sh: no cgroup2 to write to" >&2; exit 2; }
 SANDBOX_BASE=$base bash -c 'echo $$ >"$1/cgroup.procs" && shift && exec unshare -m -p -n -i -u -C --fork --kill-child "$@"' - \
-    "$cgroup" "$0" --systemd "$@" 2> >(grep -v sigprocmask >&2) &
+    "$cgroup" "$0" --systemd "$@" 2> >(grep -v 'sigprocmask unblock' >&2) &
 outer=$!
+up=
 for _ in {1..300}; do
-	read -r init _ <"/proc/$outer/task/$outer/children" || kill -0 $outer || break
-	[ "$init" ] && [ "$(cat "/proc/$init/comm")" = systemd ] &&
-	    nsenter -t "$init" -m -p -n -i -u -C -r systemctl is-system-running 2>/dev/null | grep -Eq 'running|degraded' && break
+	if { [ "$init" ] || find_init $outer; } && enter systemctl is-system-running 2>/dev/null | grep -Eq 'running|degraded'; then
+		up=1
+		break
+	fi
+	kill -0 $outer 2>/dev/null || break
 	sleep 0.1
-done 2>/dev/null
-[ "$init" ] || { echo "sandbox.sh: systemd does not come up" >&2; exit 2; }
+done
+[ "$up" ] || { echo "sandbox.sh: systemd does not come up" >&2; exit 2; }
 # shellcheck disable=SC2016
-nsenter -t "$init" -m -p -n -i -u -C -r bash -c 'cd "$1" && shift && exec "$@"' - "$PWD" "$@"
+enter bash -c '[ -d /run/sandbox/upper ] && cd "$1" && shift && exec "$@"' - "$PWD" "$@" &
+command=$!
+wait $command
