@@ -1,21 +1,14 @@
 #!/bin/bash
 # The status page in a browser: what an operator sees while a server is killed under traffic, and when the balancer
-# itself is away. SHOTS=DIR keeps the pictures.
+# itself goes away and comes back. SHOTS=DIR keeps the pictures.
 TEST_LIMIT=120
 . "${0%/*}/lib.sh"
 
-# browse NAME URL OPTION...: after some seconds of the page's own time, what the browser has is in $TMP/NAME.out (with
-# --dump-dom) or NAME.png (with --screenshot), and in NAME.log what it had to say
-browse() {
-	local name=$1 url=$2 common
-	shift 2
-	rm -f "$TMP/$name.png"
-	common=(--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update
-	    --disable-sync --disable-dev-shm-usage --hide-scrollbars --enable-logging=stderr --virtual-time-budget=6000
-	    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
-	(cd "$TMP" && timeout -k 5 60 chromium "${common[@]}" --user-data-dir="$(mktemp -d "$TMP/profile.XXXXXX")" "$@" "$url" >"$name.out" 2>"$name.log" 8>&-)
-	[ ! -e "$TMP/screenshot.png" ] || mv "$TMP/screenshot.png" "$TMP/$name.png"
-	[ -z "$SHOTS" ] || cp "$TMP"/*.png "$SHOTS/" 2>/dev/null
+js() { "$TESTDIR/tools/browser.py" "$DEBUG_PORT" "$1" 2>"$TMP/js.err"; }
+# picture NAME WIDTH HEIGHT light|dark
+picture() {
+	"$TESTDIR/tools/browser.py" "$DEBUG_PORT" --shot "$TMP/$1.png" "$2" "$3" "$4" || return 1
+	[ -z "$SHOTS" ] || cp "$TMP/$1.png" "$SHOTS/"
 }
 dom() { perl -0777 -ne "$1" "$TMP/page.out"; }	# a script over the page as the browser has it
 
@@ -54,8 +47,15 @@ kill_backend B2
 is_down() { OUT=$(curl -sS "$URL/status.json") && grep -q '"servers_up": 2,' <<<"$OUT"; }
 ok "a server is killed under traffic" wait_for 5 is_down
 
-browse page "$URL/" --dump-dom --window-size=1400,2300
-is "$(grep CONSOLE "$TMP/page.log")" "" "the browser has nothing to complain of"
+new_port DEBUG_PORT
+PROFILE=$(mktemp -d "$TMP/profile.XXXXXX")
+chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync \
+    --disable-dev-shm-usage --hide-scrollbars --enable-logging=stderr "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1" --user-data-dir="$PROFILE" \
+    --remote-debugging-port="$DEBUG_PORT" "$URL/" >"$TMP/live.out" 2>"$TMP/live.log" 8>&- &
+CHROMIUM=$!
+is_live() { [ "$(js 'document.documentElement.dataset.state + (document.documentElement.dataset.rounds > 1)')" = livetrue ]; }
+ok "a browser shows the page" wait_for 40 is_live
+js 'document.documentElement.outerHTML' >"$TMP/page.out"
 is "$(dom 'print $1 if /<html[^>]* data-state="(\w+)"/')" live "the page is live"
 like "$(dom 'print $1 if m{id="headline"[^>]*>(.*?)<}s')" '^1 thing is wrong: 3 of 4 servers up$' "the headline"
 like "$(dom 'print $1 if m{id="problems"[^>]*>(.*?)</ul>}s')" 'app/app2 is down since [0-9:]{8} \([0-9]+s\): [a-z]' "who, since when, and why"
@@ -74,30 +74,47 @@ is "$(dom '@t = m{<table[^>]*>(.*?)</table>}gs; print scalar(@t), " ", scalar(gr
     "four tables with captions, headings, and how they are sorted"
 like "$(dom 'print $1 if m{id="events"[^>]*>(.*?)</ol>}s')" 'app/app2 is down' "it is among what happened"
 is "$(dom 'print scalar(() = /<(?:script|link|img|iframe)[^>]*(?:src|href)="(?!data:)/g)')" 0 "nothing from elsewhere is in it"
-browse light "$URL/" --screenshot --window-size=1400,2300 --blink-settings=preferredColorScheme=1
-is "$(head -c 8 "$TMP/light.png" | od -An -tx1 | tr -d ' ')" 89504e470d0a1a0a "a picture"
+is "$(picture light 1400 2300 light)" 1400 "a picture"
+is "$(head -c 8 "$TMP/light.png" | od -An -tx1 | tr -d ' ')" 89504e470d0a1a0a "is a PNG"
 ok "with something on it: $(wc -c <"$TMP/light.png") bytes" [ "$(wc -c <"$TMP/light.png")" -gt 60000 ]
 
-browse dark "$URL/" --screenshot --window-size=500,1800 --blink-settings=preferredColorScheme=0
+is "$(picture dark 400 1800 dark)" 400 "on a narrow screen nothing sticks out"
 ok "narrow and dark: another picture" eval '[ "$(wc -c <"$TMP/dark.png")" -gt 20000 ] && ! cmp -s "$TMP/light.png" "$TMP/dark.png"'
-is "$(grep CONSOLE "$TMP/dark.log")" "" "without complaints"
+is "$(grep CONSOLE "$TMP/live.log")" "" "the browser has nothing to complain of"
 
-# --- the page stands alone: where nothing answers it says so, and shows no trouble of its own ---
-curl -sS "$URL/" >"$TMP/page.saved"
-new_port OTHER
-sed "s/^pool quiet {/listen other {\n\tbind 127.0.0.1:$OTHER\n\troute path \/page answer 200 ${TMP//\//\\/}\/page.saved type text\/html\n\tto app\n}\n&/" "$LB_CONF" >"$LB_CONF.new" && mv "$LB_CONF.new" "$LB_CONF"
-chmod 644 "$TMP/page.saved"
+# --- a page that is opened after a reload, and stays open: sorted, filtered, by keys; the balancer goes away, and comes back ---
 kill -HUP "$LB_PID"
-wait_for 10 listening "$OTHER"
-browse page "http://127.0.0.1:$OTHER/page" --dump-dom
-is "$(dom 'print $1 if /<html[^>]* data-state="(\w+)"/')" lost "without an answer the page is lost"
-like "$(dom 'print $1 if m{id="headline"[^>]*>(.*?)<}s')" '^No contact with the balancer since [0-9:]{8}; trying again$' "and says so"
-
-# --- after a reload, freshly opened: the minutes before are there ---
 wait_for 10 grep -q 'generation 2 serves' "$LB_LOG"
-browse page "$URL/" --dump-dom
-like "$(dom 'print $1 if m{aria-label="(app2: [^"]*)"}')" '^app2: now down; down from' "after a reload it shows what was before"
-like "$(dom 'print $1 if m{id="events"[^>]*>(.*?)</ol>}s')" 'configuration 2 serves.*app/app2 is down' "and what happened"
+told() { OUT=$(curl -sS "$URL/history.json") && grep -q '"generation": 2' <<<"$OUT"; }
+wait_for 5 told
 kill $LOAD; wait $LOAD 2>/dev/null
+js 'location.reload()'
+ok "the page, opened anew" wait_for 30 is_live
+like "$(js 'document.querySelector(".lane svg[aria-label^=app2]").getAttribute("aria-label")')" '^app2: now down; down from' "opened after a reload it shows what was before"
+like "$(js 'document.getElementById("events").textContent')" 'configuration 2 serves.*app/app2 is down' "and what happened"
+is "$(js 'document.querySelectorAll("#servers thead button")[5].click(); const h = document.querySelectorAll("#servers thead th"); [...h].map(t => t.getAttribute("aria-sort")).filter(s => s).join() + h[5].getAttribute("aria-sort")')" \
+    "descendingdescending" "a heading that is pressed sorts, and says so; the others do not"
+is "$(js 'document.querySelectorAll("#servers thead button")[0].click(); const b = document.querySelectorAll("#servers thead button")[0]; b.click(); [...document.querySelectorAll("#servers tbody th > span")].map(t => t.firstChild.data).join()')" \
+    "quiet/q1,app/app3,app/app2,app/app1" "pressed twice: the other way round"
+is "$(js 'const f = document.getElementById("filter"); f.value = "DOWN app"; f.dispatchEvent(new Event("input")); document.querySelectorAll("#servers tbody tr").length + " " + document.getElementById("filtered").textContent')" \
+    "1 1 of 4 servers" "a filter"
+like "$(js 'const p = document.querySelector(".plot"); p.focus(); for (const key of ["ArrowLeft", "PageUp", "ArrowRight"]) p.dispatchEvent(new KeyboardEvent("keydown", { key })); document.getElementById("spoken").textContent')" \
+    '^Requests and errors per second, [0-9:]{8}: requests [0-9.k–]+, errors [0-9.–]+$' "keys move along a plot, and it is told"
+is "$(js 'document.querySelector("input[value=\"1h\"]").click(); new Promise(r => { const t = setInterval(() => { const l = document.querySelector(".plot svg").getAttribute("aria-label"); if (/last [0-9]+m/.test(l) && !/last [0-9]m/.test(l)) { clearInterval(t); r("another range"); } }, 50); setTimeout(() => r("none"), 8000); })')" \
+    "another range" "the hour"
+stop_lb
+lost() { [ "$(js 'document.documentElement.dataset.state')" = lost ]; }
+ok "the balancer is away: the page is lost" wait_for 20 lost
+like "$(js 'document.getElementById("headline").textContent')" '^No contact with the balancer since [0-9:]{8}; trying again$' "and says so"
+is "$(js 'document.querySelectorAll("#servers tbody tr").length')" 1 "what was known stays"
+restart_backend B2
+start_conf <"$LB_CONF"
+ok "it is there again, and so is the page" wait_for 20 is_live
+well() { [[ $(js 'document.getElementById("headline").textContent') == "All is well: 4 of 4 servers up" ]]; }
+ok "all is well" wait_for 10 well
+is "$(grep CONSOLE "$TMP/live.log" | grep -v 'net::ERR_\|Failed to load resource')" "" "no complaint but that it could not connect"
+kill $CHROMIUM; wait $CHROMIUM 2>/dev/null
+closed() { ! grep -lsF "$PROFILE" /proc/[0-9]*/cmdline >/dev/null; }
+wait_for 10 closed
 stop_lb
 finish

@@ -262,9 +262,19 @@ class Plot {
 		return this.title + " of the last " + span(frame.n * past.step) + ". " + parts.join("; ");
 	}
 
-	scale() {
+	thin(values, first, bin, peak) {
+		if (bin === 1) return values;
+		const out = [];
+		for (let i = first; i < values.length; i += bin) {
+			const some = values.slice(Math.max(0, i), i + bin).filter(v => v !== null);
+			out.push(some.length === 0 ? null : peak ? Math.max(...some) : some.reduce((a, b) => a + b) / some.length);
+		}
+		return out;
+	}
+
+	scale(series) {
 		let top = 0, low = Infinity;
-		for (const s of this.series)
+		for (const s of series)
 			for (const v of s.values)
 				if (v !== null) {
 					if (v > top) top = v;
@@ -273,7 +283,7 @@ class Plot {
 		const inner = HEIGHT - TOP - BOTTOM, y = part => HEIGHT - BOTTOM - inner * part;
 		if (!this.options.log) {
 			top = niceTop(Math.max(top, this.options.least || 0));
-			const lines = this.options.whole && top < 2 ? [0, top] : [0, top / 2, top];
+			const lines = [0, top / 2, top];
 			return { y: v => y(Math.min(1, v / top)), lines };
 		}
 		if (!(top > 0)) { top = 0.01; low = 0.001; }
@@ -316,20 +326,25 @@ class Plot {
 		if (!series || !past) return;
 		this.series = series;	// values: as many as are shown
 		const width = Math.max(200, Math.round(this.svg.getBoundingClientRect().width) || 400), n = frame.n, inner = width - LEFT - RIGHT;
-		const x = i => LEFT + (n > 1 ? inner * i / (n - 1) : inner), { y, lines } = this.scale(), parts = [];
+		// More points than there is room for are drawn as means of some in a row; of the worst series as their maxima.
+		const bin = Math.max(1, Math.ceil(n / (inner / 3)));
+		const first = -((past.first + frame.from) % bin);	// so that they do not wander with time
+		const drawn = series.map(s => Object.assign({}, s, { values: this.thin(s.values, first, bin, s.peak) }));
+		const exact = i => LEFT + (n > 1 ? inner * i / (n - 1) : inner), x = i => exact(Math.max(0, Math.min(n - 1, first + i * bin + (bin - 1) / 2)));
+		const { y, lines } = this.scale(drawn), parts = [];
 		for (const v of lines)
 			parts.push(draw("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(v), y2: y(v) }),
 				draw("text", { x: LEFT - 6, y: y(v) + 4, "text-anchor": "end" }, this.options.text(v)));
 		for (const [i, text] of ticks(n, inner))
-			if (x(i) > LEFT + 14 && x(i) < width - 14)
-				parts.push(draw("text", { x: x(i), y: HEIGHT - 4, "text-anchor": "middle" }, text));
-		for (const s of series)
+			if (exact(i) > LEFT + 14 && exact(i) < width - 14)
+				parts.push(draw("text", { x: exact(i), y: HEIGHT - 4, "text-anchor": "middle" }, text));
+		for (const s of drawn)
 			if (s.area)
 				parts.push(draw("path", { class: "area " + s.css, d: this.area(s.values, x, y) }));
-		for (const s of series)
+		for (const s of drawn)
 			parts.push(draw("path", { class: "curve " + s.css, d: this.path(s.values, x, y) }));
 		if (this.at >= 0 && this.at < n)
-			parts.push(draw("line", { class: "cross", x1: x(this.at), x2: x(this.at), y1: TOP, y2: HEIGHT - BOTTOM }));
+			parts.push(draw("line", { class: "cross", x1: exact(this.at), x2: exact(this.at), y1: TOP, y2: HEIGHT - BOTTOM }));
 		this.svg.setAttribute("viewBox", "0 0 " + width + " " + HEIGHT);
 		this.svg.replaceChildren(...parts);
 		this.svg.setAttribute("aria-label", this.describe());
@@ -647,7 +662,7 @@ function showFigures() {
 		["Requests", rate(requests), "/s"],
 		["Errors", rate(errors), "/s, " + hundredths(percent(errors, requests)) + " %"],
 		["Latency p50", requests ? latency(p50 / requests) : "–", ""],
-		["Latency p99", latency(p99), "worst pool"],
+		["p99 of the worst pool", latency(p99), ""],
 		["In flight", short(state.pools.reduce((n, p) => n + p.in_flight, 0)), ""],
 		["Clients", short(i.clients), ""],
 		["Connections", rate(lastOf(past && past.instance.connections)), "/s"],
@@ -660,8 +675,8 @@ function showFigures() {
 		say(dd.lastChild, unit);
 	});
 	say($("title"), i.name);
-	say($("about"), "version " + i.version + " · pid " + i.pid + " · up " + span(i.uptime_seconds) + " · configuration " + i.generation +
-		(i.reloaded_unix ? ", since " + clock(i.reloaded_unix * 1000) : ""));
+	say($("about"), "version " + i.version + " · pid " + i.pid + " · up " + span(i.uptime_seconds) + " · configuration " + i.generation);
+	$("about").title = "This configuration serves since " + clock((i.reloaded_unix || i.started_unix) * 1000);
 }
 
 const pools = new Map();
@@ -673,7 +688,7 @@ function poolView(p) {
 		title: make("h2", {}, "Pool " + p.name), about: make("p"), timeline: new Timeline(),
 		traffic: new Plot("Requests and errors per second", { text: rate }),
 		latency: new Plot("Latency, logarithmic", { text: latency, log: true }),
-		inflight: new Plot("In flight by server", { text: short, whole: true }),
+		inflight: new Plot("In flight by server", { text: rate }),
 	};
 	v.element = make("section", { class: "pool", "aria-label": "Pool " + p.name }, make("div", { class: "title" }, v.title, v.about),
 		make("div", { class: "plots" }, v.traffic.element, v.latency.element, v.inflight.element), v.timeline.element);
@@ -691,7 +706,7 @@ function showPools() {
 			(p.queue.waiting ? " · " + p.queue.waiting + " waiting" : ""));
 		if (!h || !h.requests) continue;
 		v.traffic.draw([{ name: "requests", values: cut(h.requests), css: "k0", area: true }, { name: "errors", values: cut(h.errors), css: "kbad", area: true }]);
-		v.latency.draw([{ name: "p50", values: cut(h.p50), css: "k0" }, { name: "p90", values: cut(h.p90), css: "k4" }, { name: "p99", values: cut(h.p99), css: "k1" }]);
+		v.latency.draw([{ name: "p50", values: cut(h.p50), css: "k0" }, { name: "p90", values: cut(h.p90), css: "k4" }, { name: "p99", values: cut(h.p99), css: "k1", peak: true }]);
 		const rows = state.servers.filter(s => s.pool === p.name).map(s => ({ name: s.name, of: past.servers.get(s.pool + "/" + s.name), now: s.in_flight })).filter(r => r.of);
 		const lines = rows.filter(r => r.of.in_flight);
 		if (lines.length > 8) lines.sort((a, b) => Math.max(...b.of.in_flight) - Math.max(...a.of.in_flight)).splice(8);
@@ -718,7 +733,7 @@ function showServers() {
 }
 
 const workerPlots = {
-	inflight: new Plot("In flight by worker", { text: short, whole: true }),
+	inflight: new Plot("In flight by worker", { text: rate }),
 	busy: new Plot("Busy, part of the time", { text: v => v === 0 ? "0 %" : (100 * v).toFixed(v < 0.095 ? 1 : 0) + " %", least: 0.1 }),
 };
 $("worker-plots").append(workerPlots.inflight.element, workerPlots.busy.element);
