@@ -52,10 +52,10 @@ function rate(n) {
 
 function latency(s) {
 	if (!s) return "–";
-	const ms = s * 1000;
-	if (ms < 0.1) return (ms * 1000).toFixed(0) + " µs";
-	if (ms < 10) return ms.toFixed(ms < 1 ? 2 : 1) + " ms";
-	return ms < 1000 ? ms.toFixed(0) + " ms" : s.toFixed(1) + " s";
+	const ms = s * 1000, plain = (v, digits) => String(Number(v.toFixed(digits)));
+	if (ms < 0.1) return plain(ms * 1000, 0) + " µs";
+	if (ms < 10) return plain(ms, ms < 1 ? 2 : 1) + " ms";
+	return ms < 1000 ? plain(ms, 0) + " ms" : plain(s, 1) + " s";
 }
 
 function span(s) {
@@ -186,7 +186,7 @@ const HEIGHT = 132, LEFT = 52, RIGHT = 8, TOP = 8, BOTTOM = 18;
 
 // The places of the time axis with a label: [index, text].
 function ticks(n, width) {
-	const seconds = n * past.step, every = [30, 60, 120, 300, 600, 900, 3600, 7200, 14400, 21600].find(s => seconds / s <= Math.max(2, width / 75)) || 43200;
+	const seconds = n * past.step, every = [30, 60, 120, 300, 600, 900, 3600, 7200, 14400, 21600].find(s => seconds / s <= Math.max(2, width / 62)) || 43200;
 	const out = [];
 	for (let i = 0; i < n; i++) {
 		const t = Math.floor(timeOf(i) / 1000), zone = new Date(t * 1000).getTimezoneOffset() * 60;
@@ -538,7 +538,7 @@ const tables = {
 		{ name: "p50", value: s => recent(s).p50_seconds, cell: s => latency(recent(s).p50_seconds), first: "descending" },
 		{ name: "p99", value: s => recent(s).p99_seconds, cell: s => latency(recent(s).p99_seconds), first: "descending" },
 		{ name: "Available %", css: "wide", value: s => s.availability_percent, cell: s => s.availability_percent.toFixed(2) },
-		{ name: "Last probe", css: "l wide", value: s => s.probe.outcome, cell: probe },
+		{ name: "Last probe", css: "l wrap wide", value: s => s.probe.outcome, cell: probe },
 	], "State"),
 	workers: new Table($("workers"), "Processes that carry the traffic.", [
 		{ name: "Worker", css: "l", head: true, value: w => w.slot, cell: w => String(w.slot) },
