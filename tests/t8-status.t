@@ -105,7 +105,7 @@ is "$(json '"$j->{span} $j->{step_seconds} " . scalar(@{$j->{pools}[0]{requests}
 for ((i = 0; i < 30; i++)); do req /; done
 counted() { hist && json 'my $n = 0; $n += $_ for grep { defined } @{$j->{pools}[0]{requests}}; exit !($n > 38 && $n < 70)'; }
 ok "requests are in it" wait_for 5 counted
-is "$(json 'join " ", map { $_->[0] // "-" } @{$j->{servers}[0]{states}}')" "- up" "states"
+like "$(json 'join " ", map { $_->[0] // "-" } @{$j->{servers}[0]{states}}')" '^- (.* )?up' "states"
 is "$(json 'scalar @{$j->{workers}}')" 2 "workers"
 kill_backend B2
 down() { hist && [ "$(json '(grep { $_->{kind} eq "server" && $_->{to} eq "down" && $_->{name} eq "app2" && $_->{why} =~ /refused|reset|closed/ } @{$j->{events}}) ? 1 : 0')" = 1 ]; }
@@ -118,7 +118,7 @@ ok "it comes back" wait_for 8 back
 since=$(json '$j->{end} - 2') event=$(json '$j->{events}[-1]{number}')
 get "/history.json?since=$since&event=$event"
 is "$(json '$j->{first} - '"$since")" 1 "since: only what is new"
-is "$(json 'scalar @{$j->{events}}')" 0 "events too"
+is "$(json 'scalar grep { $_->{number} <= '"$event"' } @{$j->{events}}')" 0 "events too"
 is "$(json 'scalar(@{$j->{pools}[0]{requests}}) == $j->{end} - $j->{first} ? 1 : 0')" 1 "as many numbers as steps"
 for r in 1h 24h; do get "/history.json?range=$r"; is "$(json '$j->{span}')" $r "range $r"; done
 
