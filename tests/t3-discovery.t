@@ -27,15 +27,17 @@ is "$(serving)" "app-1=127.0.1.1:$P app-2=127.0.1.2:$P" "two addresses of a name
 ok "as the log says" said "server app/app-2 is 127.0.1.2:$P, found by app.test"
 
 # --- they come and go ---
+SLOW=()
+for i in 1 2 3 4 5 6; do
+	curl -s --max-time 10 -o "$TMP/slow.$i" -w '%{http_code}\n' "http://127.0.0.1:$PORT/delay/5000" >"$TMP/slow.code.$i" &
+	SLOW+=($!)
+done
+at_work() { [ "$("$LBCTL" -i "$LB_PID" --interval 0ms --json show | perl -MJSON::PP -e 'print join " ", map { $_->{in_flight} } @{decode_json(join "", <STDIN>)->{servers}}')" = "$1" ]; }
+ok "both have something in hand" wait_for 5 at_work "3 3"
 load -d 4 -c 8 --strict >"$TMP/kept" 2>&1 &
 LOAD1=$!
 load -d 4 -c 4 --close --strict >"$TMP/once" 2>&1 &
 LOAD2=$!
-SLOW=()
-for i in 1 2 3 4 5 6; do
-	curl -s --max-time 10 -o "$TMP/slow.$i" -w '%{http_code}\n' "http://127.0.0.1:$PORT/delay/3500" >"$TMP/slow.code.$i" &
-	SLOW+=($!)
-done
 names "127.0.1.2 app.test" "127.0.1.3 app.test" "127.0.1.4 app.test"
 ok "who is new gets a place" wait_for 4 said "server app/app-[34] is 127.0.1.3:$P, found by app.test"
 ok "who is gone leaves his" wait_for 2 said "server app/app-1, 127.0.1.1:$P, is not behind app.test any more"
