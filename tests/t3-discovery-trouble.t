@@ -93,8 +93,8 @@ listen web {
 EOC
 ok "forged answers are passed over" is_serving "app-1=127.0.1.4:$P"
 for mode in loop cut refuse nothing; do
-	liar $mode
 	n=$(grep -c 'does not resolve' "$LB_LOG")
+	liar $mode
 	ok "$mode: told" wait_for 10 eval '[ $(grep -c "does not resolve" "$LB_LOG") -gt '"$n"' ]'
 	ok "$mode: changes nothing" is_serving "app-1=127.0.1.4:$P"
 	liar true
