@@ -13,7 +13,7 @@ workers 1
 resolver 127.0.0.1:$DNS
 pool app {
 	check    http /healthcheck every 1s
-	discover app app.test:$P places 4 every 200ms hold 1s
+	discover app app.test:$P places 4 every 200ms hold 2s
 }
 listen web {
 	bind 127.0.0.1:$PORT
@@ -25,27 +25,27 @@ is "$(serving)" "$before" "two servers"
 
 # --- silence, trouble ---
 kill -STOP "$DNS_PID"
-ok "a silent name server is told of" wait_for 8 said "name app.test does not resolve: no answer from a name server in time; its last addresses stay"
+ok "a silent name server is told of" wait_for 10 said "name app.test does not resolve: no answer from a name server in time; its last addresses stay"
 ok "and changes nothing" is_serving "$before"
 OUT=$("$LBCTL" -i "$LB_PID" --interval 0ms show)
 like "$OUT" '! pool app: a name has not resolved since [0-9:]{8} .*; the last servers stay' "it is on the screen"
 kill -CONT "$DNS_PID"
-ok "it is heard again" wait_for 8 said "name app.test resolves again"
+ok "it is heard again" wait_for 10 said "name app.test resolves again"
 dns_stop
-ok "a name server that is gone changes nothing either" wait_for 3 eval '[ $(grep -c "does not resolve: no answer" "$LB_LOG") = 2 ]'
+ok "a name server that is gone changes nothing either" wait_for 10 eval '[ $(grep -c "does not resolve: no answer" "$LB_LOG") = 2 ]'
 ok "requests go on" is_serving "$before"
 dns_start
-ok "heard again" wait_for 8 eval '[ $(grep -c "resolves again" "$LB_LOG") = 2 ]'
+ok "heard again" wait_for 10 eval '[ $(grep -c "resolves again" "$LB_LOG") = 2 ]'
 
 # --- the name is gone: after a while its servers are, too ---
 names "127.0.1.9 other.test"
-ok "no such name" wait_for 8 said "name app.test does not resolve: there is no such name; its servers stay for a while"
+ok "no such name" wait_for 10 said "name app.test does not resolve: there is no such name; its servers stay for a while"
 ok "they stay for a while" answers 200
-ok "then they go" wait_for 8 said "name app.test has been gone for [1-9].* s: its servers go, too"
-ok "nobody is left, and the log says so" wait_for 3 said "pool app: no server is left"
+ok "then they go" wait_for 10 said "name app.test has been gone for [1-9].* s: its servers go, too"
+ok "nobody is left, and the log says so" wait_for 10 said "pool app: no server is left"
 ok "clients hear it" answers 503
 names "127.0.1.4 app.test"
-ok "until there is one again" wait_for 8 answers 200
+ok "until there is one again" wait_for 10 answers 200
 stop_lb
 is "$LB_STATUS" 0 "an orderly end"
 dns_stop
@@ -78,7 +78,7 @@ liar true
 new_port LIAR
 perl "$TMP/liar.pl" "$LIAR" "$TMP/mode" 8>&- &
 BACKEND_PIDS+=($!)
-ok "a lying name server" wait_for 5 listening "$LIAR"
+ok "a lying name server" wait_for 10 listening "$LIAR"
 new_port PORT
 start_conf <<EOC
 workers 1
@@ -143,7 +143,7 @@ if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
 	EOC
 	LB=$REAL
 	for pair in "/a B" "/b C" "/c D" "/d D"; do
-		ok "the system's way: $pair" wait_for 8 eval 'req '"${pair% *}"'; [ "$BODY" = "'"${pair#* } GET ${pair% *}"'" ]'
+		ok "the system's way: $pair" wait_for 10 eval 'req '"${pair% *}"'; [ "$BODY" = "'"${pair#* } GET ${pair% *}"'" ]'
 	done
 	stop_lb
 else

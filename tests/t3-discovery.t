@@ -33,25 +33,25 @@ for i in 1 2 3 4 5 6; do
 	SLOW+=($!)
 done
 at_work() { [ "$("$LBCTL" -i "$LB_PID" --interval 0ms --json show | perl -MJSON::PP -e 'print join " ", map { $_->{in_flight} } @{decode_json(join "", <STDIN>)->{servers}}')" = "$1" ]; }
-ok "both have something in hand" wait_for 5 at_work "3 3"
+ok "both have something in hand" wait_for 10 at_work "3 3"
 load -d 4 -c 8 --strict >"$TMP/kept" 2>&1 &
 LOAD1=$!
 load -d 4 -c 4 --close --strict >"$TMP/once" 2>&1 &
 LOAD2=$!
 names "127.0.1.2 app.test" "127.0.1.3 app.test" "127.0.1.4 app.test"
-ok "who is new gets a place" wait_for 4 said "server app/app-[34] is 127.0.1.3:$P, found by app.test"
-ok "who is gone leaves his" wait_for 2 said "server app/app-1, 127.0.1.1:$P, is not behind app.test any more"
+ok "who is new gets a place" wait_for 10 said "server app/app-[34] is 127.0.1.3:$P, found by app.test"
+ok "who is gone leaves his" wait_for 10 said "server app/app-1, 127.0.1.1:$P, is not behind app.test any more"
 OUT=$("$LBCTL" -i "$LB_PID" --interval 0ms show)
 like "$OUT" 'app-1  *leaving ' "it is on its way out, as long as it has something in hand"
-ok "and gets nothing more" wait_for 2 eval 'n=$(curl -s 127.0.1.1:'"$P"'/count); sleep 0.3; [ "$n" = "$(($(curl -s 127.0.1.1:'"$P"'/count) - 1))" ]'
+ok "and gets nothing more" wait_for 10 eval 'n=$(curl -s 127.0.1.1:'"$P"'/count); sleep 0.3; [ "$n" = "$(($(curl -s 127.0.1.1:'"$P"'/count) - 1))" ]'
 wait "${SLOW[@]}"
 is "$(sort "$TMP"/slow.code.* | uniq -c | tr -s ' ')" " 6 200" "what was in flight ends in peace"
 like "$(cat "$TMP"/slow.[1-6])" "A GET /delay" "there, too"
 kill_backend A
 names "127.0.1.3 app.test"
-ok "another one goes" wait_for 4 said "server app/app-2, 127.0.1.2:$P, is not behind"
+ok "another one goes" wait_for 10 said "server app/app-2, 127.0.1.2:$P, is not behind"
 names "127.0.1.3 app.test" "127.0.1.2 app.test"
-ok "and comes back, in whichever place" wait_for 4 eval 'grep -q "is 127.0.1.2:'"$P"', found" <(tail -n +8 "$LB_LOG")'
+ok "and comes back, in whichever place" wait_for 10 eval 'grep -q "is 127.0.1.2:'"$P"', found" <(tail -n +8 "$LB_LOG")'
 wait "$LOAD1" "$LOAD2"
 is "$(field failed "$(< "$TMP/kept")") $(field failed "$(< "$TMP/once")")" "0 0" "no request is lost, on kept connections nor on their own"
 between "$(field ok "$(< "$TMP/kept")")" 100 10000000 "of many"
@@ -69,14 +69,14 @@ is "$(grep -c '^!' <<<"$OUT")" 0 "nothing is wrong"
 before=$(serving) lines=$(wc -l <"$LB_LOG")
 kill -HUP "$LB_PID"
 ok "reload" wait_for 10 said "generation 2 serves"
-ok "the places are kept" wait_for 3 is_serving "$before"
+ok "the places are kept" wait_for 10 is_serving "$before"
 is "$(tail -n +$((lines + 1)) "$LB_LOG" | grep -c 'found by\|not behind')" 0 "nobody moved"
 
 # --- a health process that is killed finds them again ---
 lines=$(wc -l <"$LB_LOG")
 kill -KILL "$(health_pid)"
-ok "health comes back" wait_for 5 eval '[ -n "$(health_pid)" ]'
-ok "the places are kept" wait_for 3 is_serving "$before"
+ok "health comes back" wait_for 10 eval '[ -n "$(health_pid)" ]'
+ok "the places are kept" wait_for 10 is_serving "$before"
 is "$(tail -n +$((lines + 1)) "$LB_LOG" | grep -c 'found by\|not behind')" 0 "nobody moved"
 stop_lb
 is "$LB_STATUS" 0 "an orderly end"
@@ -151,17 +151,17 @@ EOC
 rows() { "$LBCTL" -i "$LB_PID" --interval 0ms --json show | perl -MJSON::PP -e 'my $j = decode_json(join "", <STDIN>);
 	print join " ", map { "$_->{address}/$_->{weight}" . ($_->{backup} ? "b" : "") } grep { $_->{pool} eq $ARGV[0] && $_->{state} ne "empty" } @{$j->{servers}}' "$1"; }
 sorted_rows() { [ "$(rows app | tr ' ' '\n' | sort | tr '\n' ' ')" = "$(printf '%s\n' "$@" | sort | tr '\n' ' ')" ]; }
-ok "ports, weights and priorities of SRV records" wait_for 5 sorted_rows "127.0.0.1:$S1/60" "127.0.0.1:$S2/20" "127.0.0.1:$S3/7b"
+ok "ports, weights and priorities of SRV records" wait_for 10 sorted_rows "127.0.0.1:$S1/60" "127.0.0.1:$S2/20" "127.0.0.1:$S3/7b"
 line=$(load -n 400 -c 1 --strict)
 like "$line" '"S1":[0-9]+' "the first gets requests"
 between "$(field S1 "$line")" 250 350 "three in four"
 is "$(field S3 "$line")" 0 "a later priority gets none"
 kill_backend S1; kill_backend S2
-ok "until the first are down" wait_for 5 eval 'answers 200; [[ $BODY == S3* ]]'
-ok "a hundred addresses came, by TCP; 99 have a place" wait_for 5 said "name many.test has 100 addresses, and many/many has 99 places: 1 servers are not used"
+ok "until the first are down" wait_for 10 eval 'answers 200; [[ $BODY == S3* ]]'
+ok "a hundred addresses came, by TCP; 99 have a place" wait_for 10 said "name many.test has 100 addresses, and many/many has 99 places: 1 servers are not used"
 is "$(rows many | wc -w)" 99 "99 servers"
 is "$(rows services | wc -w)" 100 "a hundred services"
-ok "IPv6 where that is wanted" wait_for 5 eval '[ "$(rows six)" = "[::1]:$P/1" ]'
+ok "IPv6 where that is wanted" wait_for 10 eval '[ "$(rows six)" = "[::1]:$P/1" ]'
 is "$(rows both | tr ' ' '\n' | sort | tr '\n' ' ')" "127.0.1.4:$P/1 [::1]:$P/1 " "both, where those are"
 is "$(rows any)" "127.0.1.4:$P/1" "else IPv4, where there is any"
 ok "an alias is followed" eval '[ "$(rows alias | cut -d" " -f1)" = "127.0.1.4:$P/1" ]'

@@ -59,7 +59,7 @@ like "$CODE $BODY" '^200 files[12] GET /static/x' "web site: files"
 get web /a/b -H 'Host: example.org'
 like "$CODE $HEAD" $'^301 .*\n[Ll]ocation: https://www.example.org/a/b' "web site: the bare domain is sent on"
 kill_backend app1; kill_backend app2
-ok "web site: the spare one, when the others are down" wait_for 5 eval 'get web / && [[ $BODY == spare* ]]'
+ok "web site: the spare one, when the others are down" wait_for 10 eval 'get web / && [[ $BODY == spare* ]]'
 stop_lb
 
 # --- api.conf ---
@@ -105,7 +105,7 @@ says() { local got=; exec 3<>"/dev/tcp/127.0.0.1/$1" && read -r -t 2 -N 3 got <&
 ok "database: writing goes to the primary" says "$AT_writing" db1
 ok "database: reading to a replica" says "$AT_reading" 'db[23]'
 kill_backend db1
-ok "database: the stand-by takes over" wait_for 5 says "$AT_writing" db2
+ok "database: the stand-by takes over" wait_for 10 says "$AT_writing" db2
 stop_lb
 
 # --- discovery.conf ---
@@ -115,8 +115,8 @@ names "127.0.1.4 app.test" "127.0.0.1 here.test"
 dns_start --srv-host="_api._tcp.test,here.test,$api,1,1"
 sed "s|resolver .*|resolver 127.0.0.1:$DNS|; s|service\.consul|test|; s|:8080|:$P|" "$EXAMPLES/discovery.conf" >"$TMP/discovery.conf"
 EXAMPLES=$TMP take discovery.conf
-ok "discovery: addresses" wait_for 5 eval 'get web / && [[ $BODY == "D "* ]]'
-ok "discovery: services" wait_for 5 eval 'get web / -H "Host: api.example.org" && [[ $BODY == "api "* ]]'
+ok "discovery: addresses" wait_for 10 eval 'get web / && [[ $BODY == "D "* ]]'
+ok "discovery: services" wait_for 10 eval 'get web / -H "Host: api.example.org" && [[ $BODY == "api "* ]]'
 stop_lb
 dns_stop
 
