@@ -328,6 +328,14 @@ void rows_publish(struct table *t, const struct conf *conf, uint32_t generation)
 			atomic_store_explicit(&row->used, generation, memory_order_release);
 		}
 	}
+	for (i = 0; i < conf->nlisteners; i++) {
+		const struct conf_listener *l = &conf->listener[i];
+		struct shm_listener *row = &t->listener[l->row];
+
+		atomic_store_explicit(&row->max_connections, l->max_connections, memory_order_relaxed);
+		atomic_store_explicit(&row->used, generation, memory_order_release);
+	}
+	atomic_store_explicit(&t->inst->max_connections, conf->max_connections, memory_order_relaxed);
 }
 
 void rows_addresses(struct table *t, const struct conf *conf)

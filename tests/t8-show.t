@@ -144,6 +144,14 @@ kill -KILL "$(workers | head -n 1)"
 ok "a worker dies" wait_for 5 watched 'worker  *worker [0-9]*: pid [0-9]* died; pid [0-9]* is its successor'
 kill -HUP "$LB_PID"
 ok "a reload" wait_for 10 watched 'generation 2 serves'
+sed -i 's/^listen web {/&\n	max-connections 77/; 1s/^/max-connections 88\n/' "$LB_CONF"
+kill -HUP "$LB_PID"
+ok "another one" wait_for 10 watched 'generation 3 serves'
+req /
+limits() { ctl show listeners; [[ $OUT =~ web\ +[0-9]+\ +77\ +[0-9]+ ]]; }
+ok "listeners are still there, with their new limits" wait_for 5 limits
+ctl --json show listeners
+is "$(json '"$j->{instance}{max_connections} $j->{listeners}[0]{max_connections}"')" "88 77" "the one for all, too"
 
 # --- in a place of its own: one instance is found alone; what is not a table does no harm ---
 sed "s/$PORT/@PORT@/" "$LB_CONF" >"$TMP/other"
