@@ -30,7 +30,7 @@ hold() {
 
 new_port PORT
 new_port PORT2
-start_conf < <(conf "" "max-connections 4")
+start_conf < <(conf "custody off" "max-connections 4")
 ok "four are taken" hold 4
 start=$(_now_ms)
 req --max-time 0.6 /fifth
@@ -56,7 +56,7 @@ a=$(cpu)
 pause 0.5	# time itself is tested: processor time in it
 between $(($(cpu) - a)) 0 5 "the supervisor does not spin at the limit"
 
-# --- a worker that dies frees what it held; a reload raises the limit ---
+# --- a worker that dies frees what it held, where nobody has it in custody; a reload raises the limit ---
 for w in $(workers); do kill -KILL "$w"; done
 req --max-time 8 /again
 is "$CODE" 200 "workers died with their connections: there is room again"
@@ -68,6 +68,11 @@ conf "" "max-connections 6" >"$LB_CONF"
 kill -HUP "$LB_PID"
 req --max-time 8 /more
 is "$CODE" 200 "a reload with a higher limit: accepted"
+hold 2
+for w in $(workers); do kill -KILL "$w"; done
+ok "the workers die" wait_for 5 grep -q 'connections that it held go on with others' "$LB_LOG"
+req --max-time 1 /full
+is "$CURL" 28 "with custody their connections live on, and count"
 let_go
 stop_lb
 
