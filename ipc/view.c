@@ -134,6 +134,39 @@ static void view_take_instance(struct view *v, const struct table *t)
 	v->compared = false;
 }
 
+/* ---- the last seconds, from the history ---- */
+
+#define VIEW_RECENT_S 5		/* whole steps that are looked at */
+
+static void view_recall_row(struct view_recent *r, const struct table *t, const struct shm_past *past, uint64_t now)
+{
+	double p50 = 0, p90 = 0, p99 = 0;
+
+	memset(r, 0, sizeof(*r));
+	for (uint64_t n = now - VIEW_RECENT_S; past && n < now; n++) {
+		struct history_point p;
+
+		if (!history_has(t, HISTORY_MINUTES, n) || !history_read_flow(past, HISTORY_MINUTES, n, &p) ||
+		    !history_has(t, HISTORY_MINUTES, n))
+			continue;
+		r->seconds++;
+		r->rate += p.requests;
+		r->error_rate += p.errors;
+		p50 += p.requests * (double)p.p50_ns;
+		p90 += p.requests * (double)p.p90_ns;
+		p99 += p.requests * (double)p.p99_ns;
+	}
+	if (r->rate > 0) {
+		r->p50_ns = (uint64_t)(p50 / r->rate);
+		r->p90_ns = (uint64_t)(p90 / r->rate);
+		r->p99_ns = (uint64_t)(p99 / r->rate);
+	}
+	if (r->seconds) {
+		r->rate /= r->seconds;
+		r->error_rate /= r->seconds;
+	}
+}
+
 static int view_take_listeners(struct view *v, const struct table *t)
 {
 	v->nlisteners = 0;
@@ -197,6 +230,8 @@ static int view_take_pools(struct view *v, const struct table *t)
 		p->hedges = view_get(&queue.hedges);
 		p->hedges_won = view_get(&queue.hedges_won);
 		p->hedges_refused = view_get(&queue.hedges_refused);
+		if (v->recall)
+			view_recall_row(&p->recent, t, history_of_pool(t, row), history_step(HISTORY_MINUTES, v->now_ns));
 	}
 	return 0;
 }
@@ -283,6 +318,7 @@ static int view_take_server(struct view *v, const struct table *t, uint32_t row,
 	struct shm_server *from = &t->server[row];
 	uint32_t used = atomic_load_explicit(&from->used, memory_order_acquire);
 	struct view_server *s;
+	struct view_pool *p;
 	unsigned pool;
 
 	if (!used)
@@ -313,12 +349,20 @@ static int view_take_server(struct view *v, const struct table *t, uint32_t row,
 	s->inflight = table_sum_inflight(t, row);
 	if (load)
 		view_take_load(s, t);
-	if (s->verdict == SHM_EMPTY && !view_leaves_place(v, s))
+	if (v->recall)
+		view_recall_row(&s->recent, t, history_of_server(t, row), history_step(HISTORY_MINUTES, v->now_ns));
+	if (s->verdict == SHM_EMPTY && !view_leaves_place(v, s)) {
 		v->nservers--;
+		return 0;
+	}
+	p = &v->pool[pool];
+	p->up += strcmp(view_state(s), "up") == 0 && s->weight > 0;
+	p->inflight += s->inflight;
+	view_add_load(&p->load, &s->load);
 	return 0;
 }
 
-/* All are there: in order, and added up. */
+/* All are there: in order. */
 static void view_gather(struct view *v)
 {
 	bool in_order = true;
@@ -328,14 +372,10 @@ static void view_gather(struct view *v)
 	if (!in_order)
 		qsort(v->server, v->nservers, sizeof(*v->server), view_by_pool);
 	for (unsigned i = 0; i < v->nservers; i++) {
-		struct view_server *s = &v->server[i];
-		struct view_pool *p = &v->pool[s->pool];
+		struct view_pool *p = &v->pool[v->server[i].pool];
 
 		if (p->n++ == 0)
 			p->first = i;
-		p->up += strcmp(view_state(s), "up") == 0 && s->weight > 0;
-		p->inflight += s->inflight;
-		view_add_load(&p->load, &s->load);
 	}
 }
 
@@ -426,49 +466,6 @@ int view_more(struct view *v, const struct table *t, bool load, unsigned rows)
 int view_take(struct view *v, const struct table *t, bool load)
 {
 	return view_begin(v, t) < 0 || view_more(v, t, load, UINT_MAX) < 0 ? -1 : 0;
-}
-
-/* ---- the last seconds, from the history ---- */
-
-#define VIEW_RECENT_S 5		/* whole steps that are looked at */
-
-static void view_recall_row(struct view_recent *r, const struct table *t, const struct shm_past *past, uint64_t now)
-{
-	double p50 = 0, p90 = 0, p99 = 0;
-
-	memset(r, 0, sizeof(*r));
-	for (uint64_t n = now - VIEW_RECENT_S; past && n < now; n++) {
-		struct history_point p;
-
-		if (!history_has(t, HISTORY_MINUTES, n) || !history_read_flow(past, HISTORY_MINUTES, n, &p) ||
-		    !history_has(t, HISTORY_MINUTES, n))
-			continue;
-		r->seconds++;
-		r->rate += p.requests;
-		r->error_rate += p.errors;
-		p50 += p.requests * (double)p.p50_ns;
-		p90 += p.requests * (double)p.p90_ns;
-		p99 += p.requests * (double)p.p99_ns;
-	}
-	if (r->rate > 0) {
-		r->p50_ns = (uint64_t)(p50 / r->rate);
-		r->p90_ns = (uint64_t)(p90 / r->rate);
-		r->p99_ns = (uint64_t)(p99 / r->rate);
-	}
-	if (r->seconds) {
-		r->rate /= r->seconds;
-		r->error_rate /= r->seconds;
-	}
-}
-
-void view_recall(struct view *v, const struct table *t)
-{
-	uint64_t now = history_step(HISTORY_MINUTES, v->now_ns);
-
-	for (unsigned i = 0; i < v->npools; i++)
-		view_recall_row(&v->pool[i].recent, t, history_of_pool(t, v->pool[i].row), now);
-	for (unsigned i = 0; i < v->nservers; i++)
-		view_recall_row(&v->server[i].recent, t, history_of_server(t, v->server[i].row), now);
 }
 
 void view_free(struct view *v)

@@ -50,7 +50,6 @@ struct view_server {
 	bool compared;
 	double rate, error_rate;	/* a second */
 	struct view_load lately;	/* differences; only counters */
-	/* view_recall() */
 	struct view_recent recent;
 };
 
@@ -101,6 +100,7 @@ struct view {
 	int64_t real_offset_ns;		/* the same, exactly */
 	uint32_t generation, supervisor_pid, health_pid;
 	char supervisor_state;		/* as in /proc/PID/stat; 0: there is no such process */
+	bool recall;			/* set before a look: `recent` is wanted too */
 	bool inside;			/* set by a process of the instance before its look: it reads no files, and does not
 					 * learn of a supervisor that is stopped */
 	uint64_t supervisor_cpu_ns, health_cpu_ns;
@@ -129,8 +129,6 @@ int view_take(struct view *v, const struct table *t, bool load);
  */
 int view_begin(struct view *v, const struct table *t);
 int view_more(struct view *v, const struct table *t, bool load, unsigned rows);
-/* Fills in what the table's history has of the last seconds. */
-void view_recall(struct view *v, const struct table *t);
 /* Fills in what a second's difference shows: rates, and the figures of the time between. */
 void view_compare(struct view *now, const struct view *before);
 void view_free(struct view *v);

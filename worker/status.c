@@ -30,8 +30,8 @@
 #define STATUS_LOOKS		4
 #define STATUS_STREAMS		64		/* answers under way */
 #define STATUS_DEADLINE_NS	(60 * CONF_SECOND)
-#define STATUS_TURN_CELLS	2048		/* of servers times workers, looked at in a turn */
-#define STATUS_TURN_BUFFERS	4		/* written in a turn */
+#define STATUS_TURN_CELLS	768		/* of servers times workers, looked at in a turn */
+#define STATUS_TURN_BUFFERS	2		/* written in a turn */
 #define STATUS_STEP_MAX		10240
 #define CHUNK_HEAD		6		/* "3f00\r\n" */
 #define CHUNK_TAIL		7		/* "\r\n", and the last chunk */
@@ -116,7 +116,7 @@ static struct look *take_look(void)
 	}
 	if (free == NULL)
 		return NULL;
-	free->view.inside = true;
+	free->view.inside = free->view.recall = true;
 	if (view_begin(&free->view, worker.table) < 0)
 		return NULL;
 	free->taken_ns = state_now();
@@ -143,10 +143,7 @@ static int look_on(struct look *l)
 	     slot = table_next_live(worker.table, slot + 1))
 		columns++;
 	r = view_more(&l->view, worker.table, true, STATUS_TURN_CELLS / columns + 1);
-	if (r == 0) {
-		view_recall(&l->view, worker.table);
-		l->whole = true;
-	}
+	l->whole = r == 0;
 	return r;
 }
 
