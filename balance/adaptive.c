@@ -10,14 +10,14 @@
  * - In flight is exact over all workers, connections under way included. The weight counts beside the mean one of
  *   the candidates. Servers with nothing in flight are alike in this, and none with something is better, so that at
  *   little load, too, the lot gives each its share.
- * - The expected answer time is the server's mean over its last answers, or a quarter of its latest peak if that is
- *   more, and on top a quarter of the time for which requests have waited there while nothing at all
- *   was answered. A server that hangs so becomes expensive while it hangs, before it has answered
+ * - The expected answer time is the server's mean over its last answers, or a quarter of its latest peak beyond
+ *   PEAK_LEAST_US if that is more, and on top a quarter of the time for which requests have waited there while
+ *   nothing at all was answered. A server that hangs so becomes expensive while it hangs, before it has answered
  *   anything late. Between servers that are alike otherwise, the age of what waits decides.
  *   The mean counts by its evidence; as that wears off it moves to what is usual in the pool, and the
  *   server is tried again with one request, whose age then speaks for itself.
- *   Anything up to NEAR times the usual, or SLACK_US more than it, is alike: means of a few answers differ by as much by chance, and
- *   following chance would crowd servers for nothing. Between equals the least loaded is best.
+ *   Anything up to NEAR times the usual, or SLACK_US more than it, is alike: means of a few answers differ by
+ *   as much by chance, and following chance would crowd servers for nothing. Between equals the least loaded is best.
  * - Errors in a row count fourfold each. An error rate counts against that of the other candidates: if all
  *   fail alike, it is not the server. An error's own speed is never learned as speed.
  * - ramp is how far a server that has just come up has got: it begins with a tenth of its weight.
@@ -39,6 +39,7 @@
 #define SLACK_US	2000.0f	/* nor does anybody notice this much */
 #define PRIOR		0.5f	/* answers that the pool's usual time counts for */
 #define PEAK_SHARE	0.25f	/* one surprise is not what to expect each time */
+#define PEAK_LEAST_US	40000.0f	/* nor is this much one: a server that is idle would be left alone for it for seconds */
 #define AGE_SHARE	0.25f
 #define AGE_MOST	0.3f
 #define ALIKE		0.01f	/* costs this near to each other are the same: servers that came up a moment apart are no better */
@@ -104,7 +105,7 @@ static float usual(const struct candidate *c, unsigned n)
 
 		/* the larger of sum / answers and the peak, by one division */
 		known += weight;
-		speed += weight * l->answers / larger(larger(l->sum_us, PEAK_SHARE * l->peak_us * l->answers), 1);
+		speed += weight * l->answers / larger(larger(l->sum_us, PEAK_SHARE * (l->peak_us - PEAK_LEAST_US) * l->answers), 1);
 	}
 	return known > 0.01f ? known / speed : USUAL_US;
 }
@@ -130,7 +131,8 @@ static float cost(const struct balance_look *k, float usual_us, float weight)
 {
 	const struct learned *l = &k->learned;
 	float near = larger(NEAR * usual_us, usual_us + SLACK_US);
-	float time = larger((l->sum_us + PRIOR * usual_us) / (l->answers + PRIOR), larger(PEAK_SHARE * l->peak_us, near));
+	float mean = (l->sum_us + PRIOR * usual_us) / (l->answers + PRIOR);
+	float time = larger(mean, larger(PEAK_SHARE * (l->peak_us - PEAK_LEAST_US), near));
 
 	if (l->waiting > 0)
 		time += AGE_SHARE * l->silent_us + smaller(AGE_SHARE * l->age_us / l->waiting, AGE_MOST * near);

@@ -204,6 +204,11 @@ static void choices(void)
 	for (unsigned i = 0; i < 4; i++)
 		server[i].learned.sum_us = 16 * (i == 1 ? 1800.0f : 120);
 	ok(share(4, 1) > 180, "1.8 ms beside 0.12 is, for nobody notices");
+	server[1].learned.peak_us = 40000;
+	ok(share(4, 1) > 180, "nor when it paused for 40 ms once");
+	server[1].learned.peak_us = 2e6f;
+	is_int(share(4, 1), 0, "but 2 s");
+	server[1].learned.peak_us = 0;
 	for (unsigned i = 0; i < 4; i++)
 		server[i].learned.sum_us = 16 * (i == 1 ? 60000.0f : 20000);
 	server[0].inflight = server[2].inflight = server[3].inflight = 2;
