@@ -198,6 +198,7 @@ struct conf {
 	char *control_group;		/* may use it besides root and the user that runs us; NULL: nobody */
 	char *log;			/* "stderr", "syslog" or a path; "stderr" */
 	enum conf_log_level log_level;	/* info */
+	int log_facility;		/* of syslog, for what names none itself: index in words_facilities; daemon */
 	struct conf_access access;	/* of listeners that say nothing; off */
 	struct conf_access_log *access_log;	/* each target once */
 	unsigned naccess_logs;

@@ -80,6 +80,7 @@ struct conf_access {
 /* Where lines go, from any number of listeners. */
 struct conf_access_log {
 	char *target;		/* "stdout", "stderr", "syslog" or an absolute path */
+	int facility;		/* of syslog: index in words_facilities; -1: conf.log_facility */
 	int fd;			/* set by the supervisor; -1: not open, or each worker opens its own (syslog) */
 };
 

@@ -13,6 +13,7 @@
 #include "http/name.h"
 
 #define EXPECTED "access-log off, stdout, stderr, syslog or PATH, and perhaps: format combined, extended, json or a text"
+#define EXPECTED_FORMAT "format combined, extended, json or a text with {places}"
 #define FIELD "field:"
 #define FORMAT_MAX 2048		/* bytes of a format's text */
 
@@ -225,12 +226,12 @@ static int set_format(struct parse *p, struct conf_access *a, const char *name, 
 /* ---- the directive ---- */
 
 /* Each target is there once. -1 after a message. */
-static int find_log(struct parse *p, const char *target)
+static int find_log(struct parse *p, const char *target, int facility)
 {
 	struct conf *c = p->conf;
 
 	for (unsigned i = 0; i < c->naccess_logs; i++)
-		if (strcmp(c->access_log[i].target, target) == 0)
+		if (strcmp(c->access_log[i].target, target) == 0 && c->access_log[i].facility == facility)
 			return (int)i;
 	if (c->naccess_logs == CONF_ACCESS_LOGS_MAX) {
 		parse_bad_word(p, 1, "is one access log too many", "at most 32 different ones");
@@ -239,6 +240,7 @@ static int find_log(struct parse *p, const char *target)
 	if (parse_grow(p, &c->access_log, c->naccess_logs, sizeof(*c->access_log)) < 0)
 		return -1;
 	c->access_log[c->naccess_logs].fd = -1;
+	c->access_log[c->naccess_logs].facility = facility;
 	c->access_log[c->naccess_logs].target = parse_copy(p, target);
 	return c->access_log[c->naccess_logs].target ? (int)c->naccess_logs++ : -1;
 }
@@ -251,11 +253,12 @@ void parse_access_off(struct conf_access *a)
 void parse_access(struct parse *p, struct conf_access *a)
 {
 	static const char *const targets[] = { "off", "stdout", "stderr", "syslog", NULL };
-	static const char *const options[] = { "format", NULL };
-	const char *target;
-	int known, log;
+	static const char *const options[] = { "format", "facility", NULL };
+	const char *target, *format = parse_access_formats[CONF_ACCESS_COMBINED];
+	unsigned i, format_at = 0, given[2] = { 0 };
+	int known, log, facility = -1, option;
 
-	if (parse_count(p, 2, 4, EXPECTED) < 0)
+	if (parse_count(p, 2, 6, EXPECTED) < 0)
 		return;
 	target = p->line.word[1].text;
 	known = words_choice(targets, target);
@@ -267,17 +270,37 @@ void parse_access(struct parse *p, struct conf_access *a)
 		parse_count(p, 2, 2, "nothing behind access-log off");
 		return;
 	}
-	if (p->line.nwords > 2 && words_choice(options, p->line.word[2].text) < 0) {
-		parse_unknown_word(p, 2, "is not an option here", options);
-		return;
+	for (i = 2; i < p->line.nwords; i += 2) {
+		option = words_choice(options, p->line.word[i].text);
+		if (option < 0) {
+			parse_unknown_word(p, i, "is not an option here", options);
+			return;
+		}
+		if (given[option]++) {
+			parse_bad_word(p, i, "again", "it once");
+			return;
+		}
+		if (i + 1 == p->line.nwords) {
+			parse_count(p, i + 2, LEX_WORDS_MAX, option == 0 ? EXPECTED_FORMAT : "facility daemon, user or local0 to local7");
+			return;
+		}
+		if (option == 0) {
+			format = p->line.word[i + 1].text;
+			format_at = i + 1;
+			continue;
+		}
+		facility = words_choice(words_facilities, p->line.word[i + 1].text);
+		if (facility < 0) {
+			parse_unknown_word(p, i + 1, "is no facility", words_facilities);
+			return;
+		}
+		if (strcmp(target, "syslog") != 0) {
+			parse_bad_word(p, i, "without syslog", "access-log syslog facility NAME");
+			return;
+		}
 	}
-	if (p->line.nwords == 3) {
-		parse_count(p, 4, 4, "format combined, extended, json or a text with {places}");
-		return;
-	}
-	log = find_log(p, target);
-	if (log >= 0 && set_format(p, a, p->line.nwords == 4 ? p->line.word[3].text : parse_access_formats[CONF_ACCESS_COMBINED],
-	    p->line.nwords == 4 ? 3 : 0) == 0)
+	log = find_log(p, target, facility);
+	if (log >= 0 && set_format(p, a, format, format_at) == 0)
 		a->log = (unsigned)log;
 }
 

@@ -257,6 +257,8 @@ static void print_access(FILE *out, const char *indent, const struct conf *c, co
 		return;
 	}
 	print_word(out, c->access_log[a->log].target);
+	if (c->access_log[a->log].facility >= 0)
+		fprintf(out, " facility %s", words_facilities[c->access_log[a->log].facility]);
 	fputs(" format ", out);
 	print_word(out, parse_access_formats[a->format] ? parse_access_formats[a->format] : a->text);
 	fputc('\n', out);

@@ -64,6 +64,9 @@ static const char *const words_families[] = {
 };
 static const char *const words_no_sni[] = { "default", "refuse", NULL };
 static const char *const words_off_on[] = { "off", "on", NULL };
+const char *const words_facilities[] = {
+	"daemon", "user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7", NULL
+};
 const char *const words_log_levels[] = {
 	[CONF_LOG_ERROR] = "error", [CONF_LOG_WARN] = "warn", [CONF_LOG_INFO] = "info", [CONF_LOG_DEBUG] = "debug", NULL
 };
@@ -92,6 +95,7 @@ const struct words_entry words_top[] = {
 	TEXT("control-group", WORDS_NAME, conf, control_group),
 	TEXT("log", WORDS_LOG, conf, log),
 	ONE_OF("log-level", WORDS_ENUM, conf, log_level, words_log_levels),
+	ONE_OF("log-facility", WORDS_ENUM, conf, log_facility, words_facilities),
 	ONE_OF("error-status", WORDS_BOOL, conf, seed, words_error_status),
 	{ "max-connections", WORDS_UINT, AT(conf, max_connections), 1, 10000000, "unlimited", UINT32_MAX, NULL, NULL },
 	TIME("grace-timeout", conf, grace_ns, 0, 7 * DAY),
@@ -222,6 +226,11 @@ int words_choice(const char *const *choice, const char *name)
 		if (strcmp(choice[i], name) == 0)
 			return i;
 	return -1;
+}
+
+unsigned words_facility(int i)
+{
+	return i == 0 ? 3 : i == 1 ? 1 : 16 + (unsigned)i - 2;
 }
 
 /* Appends to buf, of which n bytes are in use; what does not fit is left out. Returns the new n. */

@@ -65,6 +65,8 @@ extern const char *const words_balance[];
 extern const char *const words_hashes[];	/* by enum conf_hash */
 extern const char *const words_retry_on[];	/* by bit of enum conf_retry */
 extern const char *const words_check_kinds[];	/* by enum conf_check_kind */
+/* Of syslog; daemon is the first. words_facility() has their numbers. */
+extern const char *const words_facilities[];
 extern const char *const words_log_levels[];	/* by enum conf_log_level */
 extern const char *const words_modes[];		/* by enum conf_mode */
 
@@ -72,6 +74,9 @@ extern const char *const words_modes[];		/* by enum conf_mode */
 int words_find(const struct words_entry *table, const char *name);
 /* Index of the choice, -1: not there. */
 int words_choice(const char *const *choice, const char *name);
+
+/* Number of words_facilities[i], as syslog(3) knows it. */
+unsigned words_facility(int i);
 
 #define WORDS_TEXT_MAX 1024
 /* "one of a, b or c" and the like: what the entry takes. Returns buf. */

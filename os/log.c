@@ -31,7 +31,6 @@
 #define LOG_TEXT	1024	/* bytes of a message before escaping */
 #define LOG_LINE	2048	/* of a whole line; below PIPE_BUF, so that lines of several processes do not mix */
 #define LOG_SYSLOG_PATH	"/dev/log"
-#define LOG_FACILITY	(3 << 3)	/* daemon */
 #define LOG_BURST	200		/* lines of one kind; see throttle.h */
 
 enum log_kind {
@@ -51,9 +50,11 @@ static struct {
 	char path[PATH_MAX];
 	char name[48];
 	enum log_level level;
+	unsigned facility;	/* of syslog */
 	const _Atomic uint32_t *shared;	/* the level for all processes; NULL: none */
 	uint64_t dropped;	/* lines given up since the last one that was written */
-} lg = { .kind = LOG_PLAIN, .fd = STDERR_FILENO, .ask = true, .name = "loadbalancer", .level = LOG_LEVEL_INFO };
+} lg = { .kind = LOG_PLAIN, .fd = STDERR_FILENO, .ask = true, .name = "loadbalancer", .level = LOG_LEVEL_INFO,
+	.facility = 3 /* daemon */ };
 
 static struct throttle kinds = { .burst = LOG_BURST, .due_ns = UINT64_MAX };
 
@@ -185,6 +186,11 @@ void log_set_level(enum log_level level)
 	lg.level = level;
 }
 
+void log_set_facility(unsigned facility)
+{
+	lg.facility = facility;
+}
+
 void log_share_level(const _Atomic uint32_t *level)
 {
 	lg.shared = level;
@@ -301,7 +307,7 @@ static size_t log_prefix(char *out, size_t room, enum log_level level)
 		t = time(NULL);
 		if (!localtime_r(&t, &tm) || !strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", &tm))
 			stamp[0] = '\0';
-		n = snprintf(out, room, "<%d>%s loadbalancer[%d]: %s: %s%s", LOG_FACILITY | (int)level, stamp,
+		n = snprintf(out, room, "<%d>%s loadbalancer[%d]: %s: %s%s", (int)(lg.facility << 3) | (int)level, stamp,
 			     (int)getpid(), lg.name, level < LOG_LEVEL_INFO ? log_word(level) : "",
 			     level < LOG_LEVEL_INFO ? ": " : "");
 		break;

@@ -25,6 +25,8 @@ void log_adopt(int fd);
 /* Who speaks: "supervisor", "worker 3", "health". Copied. */
 void log_name(const char *name);
 void log_set_level(enum log_level level);
+/* Of syslog, as syslog(3) numbers them; 3, daemon, unless told otherwise. */
+void log_set_facility(unsigned facility);
 /* From now on the level is what stands there, where another process may change it; 0 there: the one that was set.
  * NULL: no more. The word must stay mapped. */
 void log_share_level(const _Atomic uint32_t *level);

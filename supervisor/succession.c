@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "conf/words.h"
 #include "os/log.h"
 #include "supervisor/accept.h"
 #include "supervisor/channel.h"
@@ -74,6 +75,7 @@ static void succession_log_level(const struct conf *conf)
 	};
 
 	log_set_level(level[conf->log_level]);
+	log_set_facility(words_facility(conf->log_facility));
 }
 
 int succession_log(struct supervisor *s, const struct conf *conf)

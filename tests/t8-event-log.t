@@ -174,7 +174,8 @@ kill $lb; wait $lb; wait $daemon
 exit 0
 E4
 conf "log syslog
-access-log syslog format extended
+log-facility local0
+access-log syslog facility local3 format extended
 user root" | sed '/^control\|^pid/d; s/^workers 2/workers 1/' >"$TMP/syslog.conf"
 unshare -m bash "$TMP/syslog.sh" "$TMP" "$LB" "$TMP/syslog.conf" >"$TMP/syslog.err" 2>&1 8>&- &
 NS=$!
@@ -185,11 +186,11 @@ if _gone $NS; then
 	skip "no mount namespace: $(head -n 1 "$TMP/syslog.err")"
 else
 	month='[JFMASOND][a-z]\{2\} [ 0-9][0-9] [0-9:]\{8\}'
-	ok "syslog: events as the local daemons read them" wait_for 5 says "^<30>$month loadbalancer\[[0-9]*\]: health: server .* is up; "
+	ok "syslog: events as the local daemons read them" wait_for 5 says "^<134>$month loadbalancer\[[0-9]*\]: health: server .* is up; "
 	req '/?first'
-	ok "access lines, too" wait_for 5 says "^<30>$month loadbalancer\[[0-9]*\]: 127\.0\.0\.1 - - \[.*\"GET /?first HTTP/1.1\" 200 .* end=-- "
+	ok "access lines, too" wait_for 5 says "^<158>$month loadbalancer\[[0-9]*\]: 127\.0\.0\.1 - - \[.*\"GET /?first HTTP/1.1\" 200 .* end=-- "
 	kill_backend B1
-	ok "warnings are warnings" wait_for 5 says "^<28>$month loadbalancer\[[0-9]*\]: health: warning: server app/s1 is down"
+	ok "warnings are warnings" wait_for 5 says "^<132>$month loadbalancer\[[0-9]*\]: health: warning: server app/s1 is down"
 	restart_backend B1
 	touch "$TMP/again"
 	wait_for 5 [ -e "$TMP/up2" ]

@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "conf/words.h"
+#include "os/log.h"
 #include "worker/access_sink.h"
 
 static const char who_letter[] = { '-', 'C', 'c', 'S', 's', 'P', 'R', 'L' };
@@ -372,13 +374,16 @@ static void put(struct line *l, const struct session *s, const struct conf_acces
 }
 
 /* What a line begins with that goes to syslog: RFC 3164 4.1, as the local daemons read it. */
-static void put_syslog(struct http_out *o)
+static void put_syslog(struct http_out *o, const struct conf_access_log *log)
 {
 	static uint64_t pid;
+	unsigned facility = words_facility(log->facility < 0 ? worker.conf->log_facility : log->facility);
 
 	if (pid == 0)
 		pid = (uint64_t)getpid();
-	HTTP_OUT_PUT(o, "<30>");	/* daemon.info */
+	HTTP_OUT_PUT(o, "<");
+	http_out_number(o, facility << 3 | LOG_LEVEL_INFO);
+	HTTP_OUT_PUT(o, ">");
 	http_out_put(o, now.syslog, sizeof now.syslog - 1);
 	HTTP_OUT_PUT(o, " loadbalancer[");
 	http_out_number(o, pid);
@@ -394,7 +399,7 @@ void access_line(struct session *s)
 	/* Where it does not fit behind the others, the buffer goes out, and it begins the next one. */
 	for (int i = 0; i < 2; i++) {
 		if (sink_begin(a->log, &l.o))
-			put_syslog(&l.o);
+			put_syslog(&l.o, &worker.conf->access_log[a->log]);
 		for (unsigned k = 0; k < a->npieces; k++)
 			put(&l, s, &a->piece[k]);
 		if (sink_end(a->log, &l.o))

@@ -148,6 +148,7 @@ int main(void)
 	goes_round("access-log /var/log/a", "\taccess-log /var/log/a format combined\n");
 	goes_round("access-log \"/var/log/a b\" format extended", "\taccess-log \"/var/log/a b\" format extended\n");
 	goes_round("access-log syslog format json", "\taccess-log syslog format json\n");
+	goes_round("access-log syslog format json facility local7", "\taccess-log syslog facility local7 format json\n");
 	goes_round("access-log stdout format \"{client} \\\"{request}\\\" {{\"", "\taccess-log stdout format \"{client} \\\"{request}\\\" {{\"\n");
 
 	refused("access-log", "F:7:11: the line ends too early; expected access-log off, stdout, stderr, syslog or PATH, and perhaps: "
@@ -158,6 +159,10 @@ int main(void)
 	refused("access-log off format json", "F:7:16: \"format\" is one word too many; expected nothing behind access-log off\n");
 	refused("access-log /a fromat json", "F:7:15: \"fromat\" is not an option here; did you mean \"format\"?\n");
 	refused("access-log /a format", "F:7:21: the line ends too early; expected format combined, extended, json or a text with {places}\n");
+	refused("access-log syslog facility local8", "F:7:28: \"local8\" is no facility; did you mean \"local0\"?\n");
+	refused("access-log syslog facility", "F:7:27: the line ends too early; expected facility daemon, user or local0 to local7\n");
+	refused("access-log /a facility user", "F:7:15: \"facility\" without syslog; expected access-log syslog facility NAME\n");
+	refused("access-log syslog format json format json", "F:7:31: \"format\" again; expected it once\n");
 	refused("access-log /a format jsno", "F:7:22: \"jsno\" is no format and has no {places}; did you mean \"json\"?\n");
 	refused("access-log /a format \"{clent}\"", "F:7:22: there is no place \"clent\" in a format; did you mean {client}?\n");
 	refused("access-log /a format \"{field:a b}\"", "F:7:22: there is no place \"field:a b\" in a format; did you mean {field:NAME}?\n");
