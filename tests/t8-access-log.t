@@ -38,14 +38,17 @@ pool app {
 	check none
 	server s1 127.0.0.1:$B1
 }
-$(for i in 1 2 3 4 5 6; do printf '%s\n' "pool e$i {" "	check none" "	retries 0" "	$timeouts" "	server s1 127.0.0.1:$B1" "}"; done)
+$(for i in 1 2 3 4 5 6; do
+	printf '%s\n' "pool e$i {" "	check none" "	retries 0" "	server s1 127.0.0.1:$B1"
+	case $i in 2 | 4) echo "	$timeouts" ;; esac
+	echo "}"
+done)
 pool patient {
 	check none
 	server s1 127.0.0.1:$B1
 }
 pool dead {
 	check none
-	$timeouts
 	server d1 127.0.0.1:$NOBODY
 }
 pool full {
@@ -62,7 +65,7 @@ pool second {
 pool tight {
 	check none
 	queue 1
-	queue-timeout 700ms
+	queue-timeout 1500ms
 	server m1 127.0.0.1:$B1 maxconn 1
 }
 pool roomy {
@@ -77,7 +80,7 @@ listen web {
 	bind 127.0.0.1:$PORT
 	head-timeout 400ms
 	body-timeout 300ms
-	send-timeout 300ms
+	send-timeout 800ms
 	max-body 1k
 $(for i in 1 2 3 4 5 6; do echo "	route header X-Pool e$i to e$i"; done)
 	route header X-Pool dead to dead
@@ -114,7 +117,7 @@ listen own {
 listen tcp {
 	bind 127.0.0.1:$TCP
 	mode tcp
-	tunnel-timeout 400ms
+	tunnel-timeout 1s
 	to echo
 }
 listen tcpdead {
@@ -146,7 +149,7 @@ later raw "$(request /moved?1)" -w 301 "$(request /moved?2)" -w 301 '\r\n' -p 10
 later raw 'POST /echo?lateb HTTP/1.1\r\nHost: x\r\nX-Pool: patient\r\nContent-Length: 10\r\n\r\nab'
 later raw "$(request /?before)" -w '?before' -p 50 'GET /delay/3000?gonea HTTP/1.1\r\nHost: x\r\nX-Pool: patient\r\n\r\n' -p 200 -r
 later raw 'GET /bytes/9000000?goned HTTP/1.1\r\nHost: x\r\nX-Pool: patient\r\n\r\n' -l 100 -w 200 -r
-later raw 'GET /bytes/50000000?lated HTTP/1.1\r\nHost: x\r\nX-Pool: patient\r\n\r\n' -l 1 -w 200 -p 1500
+later raw 'GET /bytes/50000000?lated HTTP/1.1\r\nHost: x\r\nX-Pool: patient\r\n\r\n' -l 1 -w 200 -p 2500
 later raw 'GET /upgrade?tunnel HTTP/1.1\r\nHost: x\r\nX-Pool: patient\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n' -w 101 hello -w hello -s
 ends() { later raw "GET $2 HTTP/1.1\r\nHost: x\r\nX-Pool: $1\r\nConnection: close\r\n\r\n"; }
 ends e1 '/empty?s'
@@ -159,7 +162,7 @@ ends e6 '/raw/HTTP/1.1%20200%20OK%0d%0aTransfer-Encoding:%20chunked%0d%0a%0d%0a5
 on() { PORT=$1 later raw "${@:2}"; }
 on "$TCP" hello -w hello -s
 on "$TCP" hello -w hello -r
-on "$TCP" hello -w hello -p 900
+on "$TCP" hello -w hello -p 2000
 on "$TCPDEAD" hello
 on "$PROXY" -k
 on "$PROXY" 'nonsense\r\n'
@@ -204,7 +207,7 @@ is "$(count '^- | - .. -/-')" 0 "who connects and says nothing has no line"
 metric() { "$LBCTL" -i "$LB_PID" metrics | sed -n "s/^loadbalancer_$1{pool=\"tight\"[^}]*} //p"; }
 shows() { [ "$(metric "$1")" = "$2" ]; }
 tight() { later raw "GET $1 HTTP/1.1\\r\\nHost: x\\r\\nX-Pool: tight\\r\\n\\r\\n" "${@:2}"; }
-tight '/delay/3000?holds' -w 200 -k
+tight '/delay/4000?holds' -w 200 -k
 wait_for 5 shows server_in_flight 1
 tight '/?waits'
 wait_for 5 shows pool_queue_requests 1
