@@ -35,6 +35,7 @@ static const struct lbctl_word {
 	{ "show", LBCTL_SHOW, 0, 16, "[SERVER]", "what is there, what is wrong; all that is known of a server" },
 	{ "show", LBCTL_SHOW, 0, 16, "servers [SERVER] | pools | listeners | workers", "lists" },
 	{ "show", LBCTL_SHOW, 0, 16, "errors [SERVER | POOL]", "what went wrong, for whom" },
+	{ "show", LBCTL_SHOW, 0, 16, "events [SERVER | POOL]", "what has happened, when, and why" },
 	{ "show", LBCTL_SHOW, 0, 16, "conns [busy | STATE | SERVER | POOL | from NET | ...]", "connections as they are now" },
 	{ "top", LBCTL_TOP, 0, 0, "", "the same, live" },
 	{ "watch", LBCTL_WATCH, 0, 0, "", "changes, as they happen" },
@@ -63,7 +64,7 @@ static void lbctl_usage(FILE *out)
 	      "  -i, --instance PID   which instance, when several run here\n"
 	      "  -j, --json           show, why, watch: for programs\n"
 	      "      --interval TIME  between two looks: 500ms, 2s\n"
-	      "  -n, --count NUMBER   show errors, show conns, why: so many; top, watch: end after so many\n"
+	      "  -n, --count NUMBER   show errors, events, conns, why: so many; top, watch: end after so many\n"
 	      "      --sort KEY       top: configured, name, state, rate, inflight, errors, p99;\n"
 	      "                       show conns: time, age, bytes, requests, client\n"
 	      "      --wait           drain, maint: until nothing is in flight\n"

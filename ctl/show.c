@@ -8,6 +8,7 @@
 
 #include "ctl/conns.h"
 #include "ctl/errors.h"
+#include "ctl/events.h"
 #include "ctl/picture.h"
 #include "ctl/screen.h"
 #include "ctl/wanted.h"
@@ -121,7 +122,7 @@ static void show_workers(FILE *out, const struct view *v)
 
 /* ---- the command ---- */
 
-static const char *const show_what[] = { "servers", "pools", "listeners", "workers", "errors", NULL };	/* and conns */
+static const char *const show_what[] = { "servers", "pools", "listeners", "workers", "errors", "events", NULL };	/* and conns */
 
 static int show_look(struct view *v, const struct table *t, uint64_t interval_ns)
 {
@@ -160,8 +161,9 @@ enum lbctl_exit show_command(struct table *t, const struct lbctl_options *o)
 	} else if (o->nargs > 1) {
 		pattern = o->arg[1];
 	}
-	if (o->nargs > (pattern && pattern != o->arg[0] ? 2 : 1) || (pattern && strcmp(what, "servers") != 0 && strcmp(what, "errors") != 0)) {
-		fprintf(stderr, "lbctl: show takes servers [SERVER], pools, listeners, workers, errors [SERVER | POOL], conns [WORD...] or a server\n");
+	if (o->nargs > (pattern && pattern != o->arg[0] ? 2 : 1) || (pattern && strcmp(what, "servers") != 0 && strcmp(what, "errors") != 0 &&
+	    strcmp(what, "events") != 0)) {
+		fprintf(stderr, "lbctl: show takes servers [SERVER], pools, listeners, workers, errors or events [SERVER | POOL], conns [WORD...] or a server\n");
 		return LBCTL_USAGE;
 	}
 	if (show_look(&v, t, o->interval_set ? o->interval_ns : SHOW_INTERVAL_NS) < 0) {
@@ -170,6 +172,8 @@ enum lbctl_exit show_command(struct table *t, const struct lbctl_options *o)
 	}
 	if (strcmp(what, "errors") == 0)
 		result = errors_show(t, &v, pattern, o);
+	else if (strcmp(what, "events") == 0)
+		result = events_show(t, &v, pattern, o);
 	else if (!wanted_take(&w, &v, pattern, false))
 		result = LBCTL_FAILED;
 	else if (o->json)

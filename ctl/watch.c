@@ -20,6 +20,7 @@ struct watch {
 	const struct lbctl_options *o;
 	const struct view *v;
 	unsigned told;
+	uint32_t pid[SHM_WORKERS_MAX];	/* the last that was seen in each slot: between a death and its successor there is none */
 };
 
 static bool watch_done(const struct watch *w)
@@ -184,9 +185,11 @@ static void watch_workers(struct watch *w, const struct view *before)
 					 "has not come round for 1s: its clients wait" : "goes on");
 				watch_tell(w, "worker", subject, text);
 			}
+			if (was->pid && was->slot < SHM_WORKERS_MAX)
+				w->pid[was->slot] = was->pid;
 			if (is->restarts <= was->restarts)
 				continue;
-			snprintf(text, sizeof(text), "pid %u died; pid %u is its successor", was->pid, is->pid);
+			snprintf(text, sizeof(text), "pid %u died; pid %u is its successor", w->pid[is->slot % SHM_WORKERS_MAX], is->pid);
 			watch_tell(w, "worker", subject, text);
 		}
 	}

@@ -57,9 +57,9 @@ _lbctl() {
 	show)
 		local what=${COMP_WORDS[i + 1]} words
 		case $((COMP_CWORD - i)):$what in
-		1:*) words="servers pools listeners workers errors conns $(_lbctl_servers)" ;;
+		1:*) words="servers pools listeners workers errors events conns $(_lbctl_servers)" ;;
 		*:servers) words=$(_lbctl_servers) ;;
-		*:errors) words="$(_lbctl_pools) $(_lbctl_servers)" ;;
+		*:errors | *:events) words="$(_lbctl_pools) $(_lbctl_servers)" ;;
 		*:conns)
 			case $prev in
 			on) words=$(_lbctl_listeners) ;;

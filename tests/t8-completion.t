@@ -28,7 +28,7 @@ complete_lbctl() {	# WORD...: what the last one may become
 	bash -c '. "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _lbctl; echo "${COMPREPLY[*]}"' - "$INIT/completion.bash" "$LBCTL" "$@"
 }
 is "$(complete_lbctl w)" "watch why weight" "bash: commands"
-is "$(complete_lbctl show e)" "errors" "what to show"
+is "$(complete_lbctl show e)" "errors events" "what to show"
 is "$(complete_lbctl -i "$LB_PID" drain a)" "app/app1 app/app2" "servers that run"
 is "$(complete_lbctl --instance "$LB_PID" drain app/app1 app/)" "app/app1 app/app2" "more of them"
 is "$(complete_lbctl -i "$LB_PID" why s)" "shop shop/s:1" "pools"
@@ -54,7 +54,7 @@ if command -v zsh >/dev/null; then
 			W=("$@"); words=("$@" ""); CURRENT=$#words; . '"$INIT"'/_lbctl' zsh "$@" | tr -d "\\\\" | paste -sd " "
 	}
 	is "$(zcomplete drain)" "app/app1 app/app2 shop/s:1" "zsh: servers that run"
-	like "$(zcomplete show)" '^servers pools listeners workers errors conns app/app1' "what to show"
+	like "$(zcomplete show)" '^servers pools listeners workers errors events conns app/app1' "what to show"
 	is "$(zcomplete show errors)" "app shop app/app1 app/app2 shop/s:1" "pools and servers"
 	is "$(zcomplete show conns on)" web "listeners"
 	like "$(zcomplete show conns)" 'busy idle .* app shop app/app1' "what chooses connections"

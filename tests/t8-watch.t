@@ -6,6 +6,8 @@ LBCTL=$(realpath "${LBCTL:-build/default/lbctl}")
 
 ctl() { "$LBCTL" -i "$LB_PID" "$@" >/dev/null 2>"$TMP/ctl.err"; }
 told() { wait_for 5 grep -Eq "$1" "$TMP/watch" || { diag "$(tail -n 8 "$TMP/watch")"; return 1; }; }
+events() { OUT=$("$LBCTL" -i "$LB_PID" --interval 0ms show events "$@" 2>"$TMP/ctl.err"); STATUS=$?; }
+has() { events; [[ $OUT =~ $1 ]]; }
 get() { for ((i = 0; i < $1; i++)); do req "$2"; done; }
 
 start_backend B1
@@ -53,6 +55,7 @@ ctl weight app2 default
 kill_backend B2
 ok "a server goes down, why" told 'down  *app/app2: down: connection re'
 ok "a pool without a server" told 'pool  *lone: has no server that is up: its clients get errors'
+ok "who comes later reads it, too" wait_for 5 has '[0-9:]{8}\.[0-9]{3} lone/l1: down, was (up|unknown): [a-z]'
 restart_backend B2
 ok "it comes back, after how long" told 'up  *app/app2: up, after [0-9a-z]+ down'
 ok "so does the pool" told 'pool  *lone: 1 of 1 servers are up again'
@@ -75,6 +78,7 @@ ok "and below it" told 'listener  *few: accepts again'
 set -- $(workers)
 kill -KILL "$1"
 ok "a worker dies" told "worker  *worker [0-9]+: pid $1 died; pid [0-9]+ is its successor"
+ok "so do the events" wait_for 5 has 'worker [0-9]+ died and was replaced'
 "$LBCTL" -i "$LB_PID" --interval 0ms show >"$TMP/show"
 ok "the screen says so for a while" grep -Eq '! worker [0-9]+ died and was replaced [0-9a-z]+ ago \(1 time so far\)' "$TMP/show"
 kill -KILL "$(health_pid)"
@@ -83,6 +87,16 @@ kill -STOP "$LB_PID"
 ok "the supervisor is stopped" told 'supervisor  *supervisor: stopped'
 kill -CONT "$LB_PID"
 ok "and goes on" told 'supervisor  *supervisor: goes on'
+# --- who comes later reads what happened ---
+ok "events: a server was taken out, and why" wait_for 5 has 'app/app2: ejected, was (up|down): (requests fail|more of its)'
+like "$OUT" 'lone/l1: up, was down' "another one was down and came back"
+events lone -n 1
+is "$(wc -l <<<"$OUT")" 1 "of a pool, the last one"
+like "$OUT" 'lone/l1' "..."
+events --json app2
+is "$(perl -MJSON::PP -e 'my $j = decode_json(join "", <STDIN>); print join " ", map { $_->{to} } grep { $_->{to} eq "ejected" } @$j' <<<"$OUT")" ejected "as JSON"
+events ap2
+is "$STATUS" 1 "of nobody"
 { conf | grep -v app2; } >"$LB_CONF"
 ctl reload
 ok "a reload" told 'reload  *configuration: generation 2 serves'
