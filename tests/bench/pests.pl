@@ -1,22 +1,25 @@
 #!/usr/bin/perl
-# Clients that are a trial for a balancer: pests.pl PORT, until it is ended. Four read 10 MiB at 100 KiB/s each
-# with a small window, four send the head of a request one byte in a millisecond.
+# Clients that are a trial for a balancer: pests.pl PORT [PATH], until it is ended; then it says what they got. Four
+# read what is large at 100 KiB/s each with a small window, four send the head of a request one byte in a millisecond.
 use strict;
 use warnings;
 use Errno qw(EAGAIN EINPROGRESS ENOTCONN);
-use Socket;
+use Socket qw(:DEFAULT SOCK_NONBLOCK);
 
-my $to = sockaddr_in($ARGV[0], INADDR_LOOPBACK);
-my $head = "GET / HTTP/1.1\r\nHost: pest\r\nX-Filler: " . 'x' x 1000 . "\r\n\r\n";
+my ($port, $large) = (@ARGV, '/10m');
+my $to = sockaddr_in($port, INADDR_LOOPBACK);
+my $head = "GET / HTTP/1.1\r\nHost: pest\r\nX-Filler: " . 'x' x 400 . "\r\n\r\n";
 my @pest = ((map { { slow => 1 } } 1 .. 4), (map { { slow => 0 } } 1 .. 4));
+my ($read, $answered) = (0, 0);
 $SIG{PIPE} = 'IGNORE';
+$SIG{TERM} = sub { print "slowly $read bytes, byte by byte $answered answers\n"; exit 0 };
 
 sub begin {
 	my ($p) = @_;
 	socket $p->{s}, PF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0 or die "socket: $!\n";
 	setsockopt $p->{s}, SOL_SOCKET, SO_RCVBUF, 16384 if $p->{slow};
 	$p->{at} = 0;
-	$p->{text} = $p->{slow} ? "GET /10m HTTP/1.1\r\nHost: pest\r\n\r\n" : $head;
+	$p->{text} = $p->{slow} ? "GET $large HTTP/1.1\r\nHost: pest\r\n\r\n" : $head;
 	connect $p->{s}, $to or $!{EINPROGRESS} or die "connect: $!\n";
 }
 
@@ -33,8 +36,14 @@ sub step {
 	return if $p->{slow} && $turn % 10;
 	my $r = recv $p->{s}, my $piece, $p->{slow} ? 1024 : 4096, 0;
 	return if !defined $r && $!{EAGAIN};
-	delete $p->{s} if !defined $r || $piece eq '';
-	$p->{at} = 0 if !$p->{slow};	# answered: the next one
+	if (!defined $r || $piece eq '') {
+		delete $p->{s};
+	} elsif ($p->{slow}) {
+		$read += length $piece;
+	} else {	# the next one
+		$answered++;
+		$p->{at} = 0;
+	}
 }
 
 for (my $turn = 0; ; $turn++) {
