@@ -491,6 +491,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	run();
+	log_tick(UINT64_MAX);
 	log_info("stopped");
 	leave_nothing();
 	return sup.exit_status;

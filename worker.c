@@ -228,6 +228,8 @@ _Noreturn void worker_main(const struct worker_start *st)
 		if ((worker.retiring || worker.stopping) && worker.sessions == 0 && session_flush_handed_back() == 0)
 			break;
 	}
+	asleep(worker.row);	/* nobody waits for us any more, and the disk may let us wait */
 	access_stop();
+	log_tick(UINT64_MAX);
 	exit(0);
 }

@@ -34,7 +34,8 @@ enum log_level log_get_level(void);
 /* Lines of one kind (one format) in ten seconds, debug and fatal ones aside; what is more is counted, and the count
  * told at the end of the ten seconds, for which log_tick() is called then. 200 unless told otherwise; 0: no limit. */
 void log_burst(unsigned lines);
-/* CLOCK_MONOTONIC at which there will be something to tell; UINT64_MAX: nothing. The loop calls both. */
+/* CLOCK_MONOTONIC at which there will be something to tell; UINT64_MAX: nothing. The loop calls both; who ends calls
+ * log_tick(UINT64_MAX). */
 uint64_t log_due_ns(void);
 void log_tick(uint64_t now_ns);
 

@@ -50,7 +50,7 @@ struct throttle_kind *throttle_hold(struct throttle *t, const void *key, uint64_
 
 const struct throttle_kind *throttle_due(struct throttle *t, uint64_t now_ns, unsigned *held)
 {
-	if (t->holding == 0 || now_ns < t->due_ns)
+	if (t->holding == 0 || now_ns < t->due_ns)	/* due_ns is UINT64_MAX only when nothing is held */
 		return NULL;
 	for (unsigned i = 0; i < THROTTLE_KINDS; i++) {
 		struct throttle_kind *k = &t->kind[i];
@@ -59,7 +59,7 @@ const struct throttle_kind *throttle_due(struct throttle *t, uint64_t now_ns, un
 			continue;
 		*held = k->held;
 		k->held = k->passed = 0;
-		k->until_ns = now_ns + THROTTLE_NS;
+		k->until_ns = now_ns < UINT64_MAX - THROTTLE_NS ? now_ns + THROTTLE_NS : UINT64_MAX;
 		t->holding--;
 		look_ahead(t);
 		return k;

@@ -165,6 +165,23 @@ ok "lines are dropped, and counted" wait_for 8 all_dropped || complain "dropped:
 ok "and told, with the reason" wait_for 5 event 'warning: access log /dev/full: [0-9]* lines dropped: No space left on device'
 stop_lb
 
+# --- a file that may not grow: what is torn by that stays alone ---
+conf | sed "s|$LOG|$TMP/small.log|; s|^workers .*|workers 1\nuser root|" >"$TMP/small.conf"
+start_conf < <(grep -v ^pid "$TMP/small.conf")
+prlimit --fsize=65536 --pid "$(workers)"
+load -c 4 -n 3000 --strict >"$TMP/load.out"
+is "$?" 0 "a file at its limit: requests are answered"
+some_dropped() { [ "$(dropped)" -gt 0 ]; }
+whole='^GET /[^ ]* HTTP/1\.1 200 -- [0-9]+ [0-9]+ web \|$'
+accounted() { [ "$(($(grep -acE "$whole" "$TMP/small.log") + $(dropped)))" = 3000 ]; }
+ok "lines are dropped; all others are there" wait_for 8 accounted
+is "$(stat -c %s "$TMP/small.log")" 65536 "the file is as large as it may be"
+cat "$TMP/small.log" >"$TMP/small.1" && : >"$TMP/small.log"
+req /afterwards
+ok "when there is room again, it goes on" wait_for 5 grep -qs afterwards "$TMP/small.log"
+is "$(grep -acvE "$whole" "$TMP/small.1") $(grep -acvE "$whole|^\$" "$TMP/small.log")" "1 0" "one piece of a line, and it is ended before the next one"
+stop_lb
+
 # --- a reader that sleeps: a FIFO that fills up ---
 mkfifo -m 666 "$TMP/fifo"
 exec 7<>"$TMP/fifo"
@@ -174,7 +191,6 @@ start_conf < <(grep -v ^pid "$TMP/fifo.conf")
 load -c 4 -n 12000 --strict >"$TMP/load.out"
 is "$?" 0 "a reader that sleeps: requests are answered"
 between "$(field max_us "$(< "$TMP/load.out")")" 1 2000000 "and none waits for it"
-some_dropped() { [ "$(dropped)" -gt 0 ]; }
 ok "lines are dropped" wait_for 5 some_dropped
 ok "and told" wait_for 5 event 'warning: access log .*/fifo: [0-9]* lines dropped: '
 cat <&7 >"$TMP/fifo.out" 7>&- &

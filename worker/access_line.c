@@ -363,7 +363,10 @@ static void put(struct line *l, const struct session *s, const struct conf_acces
 		put_span(l, r, r->id);
 		break;
 	case CONF_ACCESS_NTH:
-		http_out_number(&l->o, s->requests);
+		if (s->listener->mode == CONF_MODE_TCP)
+			put_none(l);
+		else	/* one that could not be read has not been counted */
+			http_out_number(&l->o, s->requests + (r->ready_ns == 0));
 		break;
 	case CONF_ACCESS_WORKER:
 		http_out_number(&l->o, worker.slot);

@@ -113,11 +113,13 @@ static void write_bytes(struct job *j)
 {
 	size_t at = 0;
 
-	if (j->torn && write(j->fd, "\n", 1) == 1)
-		j->torn = false;
 	while (at < j->size) {
-		ssize_t n = j->torn ? -1 : write(j->fd, j->data + at, portion(j, at));
+		ssize_t n = j->torn ? write(j->fd, "\n", 1) : write(j->fd, j->data + at, portion(j, at));
 
+		if (n > 0 && j->torn) {
+			j->torn = false;
+			continue;
+		}
 		if (n > 0) {
 			at += (size_t)n;
 			continue;
