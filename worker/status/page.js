@@ -336,7 +336,7 @@ class Plot {
 			parts.push(draw("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(v), y2: y(v) }),
 				draw("text", { x: LEFT - 6, y: y(v) + 4, "text-anchor": "end" }, this.options.text(v)));
 		for (const [i, text] of ticks(n, inner))
-			if (exact(i) > LEFT + 14 && exact(i) < width - 14)
+			if (exact(i) > LEFT + 14 && exact(i) < width - 3.2 * text.length)
 				parts.push(draw("text", { x: exact(i), y: HEIGHT - 4, "text-anchor": "middle" }, text));
 		for (const s of drawn)
 			if (s.area)
@@ -408,7 +408,8 @@ class Timeline {
 		}
 		const now = states[n - 1];
 		const label = name + ": " + (now ? "now " + now : "no longer known") + (words.length ? "; " + words.slice(-5).join("; ") : "; never anything else in this time");
-		return make("div", { class: "lane" }, make("span", { title: name }, name),
+		const end = name.length > 21 ? "…" + name.slice(-20) : name;	// long names differ at their ends
+		return make("div", { class: "lane" }, make("span", { title: name }, end),
 			draw("svg", { viewBox: "0 0 " + width + " 20", preserveAspectRatio: "none", role: "img", "aria-label": label }, ...parts));
 	}
 
