@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,7 +21,6 @@
 #include "supervisor/succession.h"
 
 #define CUSTODY_SWEEP_NS	CONF_SECOND	/* while there are copies, ended ones are closed at least so often */
-#define CUSTODY_FIRST		64		/* places at first; doubled when they are used up */
 
 enum custody_how {
 	HELD_FREE,
@@ -40,11 +40,13 @@ struct custody_held {
 	uint8_t how;		/* enum custody_how */
 };
 
+#define CUSTODY_HELD_SIZE (BOOK_PLACES * sizeof(struct custody_held))
+
 struct custody {
 	struct book *book;
-	struct custody_held *held;	/* [places] */
+	struct custody_held *held;	/* [BOOK_PLACES], of which the first `places` have been used; pages are touched as used */
 	uint32_t places;
-	int free;			/* first free place, or -1 */
+	int free;			/* first of those that is free, or -1 */
 	uint32_t orphans, cursor;	/* how many, and where to look for the next one */
 	uint32_t unsaid;		/* book->unsaid, as of the last look at all words */
 };
@@ -54,13 +56,19 @@ struct custody {
 void custody_open(struct worker *w)
 {
 	struct custody *c = calloc(1, sizeof(*c));
+	void *held = MAP_FAILED;
 
-	if (!c || !(c->book = book_map())) {
+	if (c)
+		held = mmap(NULL, CUSTODY_HELD_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (held == MAP_FAILED || !(c->book = book_map())) {
 		log_warn("worker %u: no memory for custody: %s; its connections end with it if it dies", w->slot,
 			 strerror(errno));
+		if (held != MAP_FAILED)
+			munmap(held, CUSTODY_HELD_SIZE);
 		free(c);
 		return;
 	}
+	c->held = held;
 	c->free = -1;
 	w->custody = c;
 }
@@ -104,25 +112,18 @@ void custody_close(struct worker *w)
 			custody_let_go(w, i, true);
 	}
 	book_unmap(c->book);
-	free(c->held);
+	munmap(c->held, CUSTODY_HELD_SIZE);
 	free(c);
 	w->custody = NULL;
 }
 
+/* One that was never used, where none is free. 0, or -1. */
 static int custody_grow(struct custody *c)
 {
-	uint32_t n = c->places ? c->places * 2 : CUSTODY_FIRST, i;
-	struct custody_held *held;
-
-	if (n > BOOK_PLACES || !(held = realloc(c->held, n * sizeof(*held))))
+	if (c->places == BOOK_PLACES)
 		return -1;
-	memset(held + c->places, 0, (n - c->places) * sizeof(*held));
-	for (i = n; i > c->places; i--) {
-		held[i - 1].fd = c->free;
-		c->free = (int)i - 1;
-	}
-	c->held = held;
-	c->places = n;
+	c->held[c->places].fd = -1;
+	c->free = (int)c->places++;
 	return 0;
 }
 
