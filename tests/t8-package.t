@@ -76,6 +76,7 @@ user    loadbalancer
 workers 2
 control /run/loadbalancer.sock
 log     /var/log/loadbalancer.log
+access-log /var/log/loadbalancer-access.log
 pool app {
 	check  load /healthcheck every 1s
 	server b1 127.0.0.1:$B1
@@ -163,6 +164,7 @@ ok "dpkg -r" dpkg_i -r loadbalancer || complain "$(< "$TMP/dpkg")"
 ok "it has ended" _gone "$LB_PID"
 is "$(pgrep -f 'loadbalancer: ' | wc -l)" 0 "all of it"
 is "$(find /dev/shm /run -maxdepth 1 -name "*loadbalancer*")" "" "nothing of it in /run or /dev/shm"
+ok "so are the logs" [ -s /var/log/loadbalancer-access.log ]
 ok "the configuration is kept" cmp -s "$TMP/good" $CONF
 is "$(/etc/init.d/loadbalancer start 2>/dev/null; echo $?)" 126 "its script cannot be run by accident"
 is "$(sh /etc/init.d/loadbalancer start 2>&1; echo $?)" 0 "or does nothing"
