@@ -194,9 +194,9 @@ chaos_lived() {
 		return
 	fi
 	wait_for 10 chaos_none_retiring
-	read -r MOVED LIVED < <(tail -n "+$((CHAOS_BEFORE + 1))" "$LB_LOG" | awk '
-		/is gone: [0-9]+ connections moved/ { n++; m += $(NF - 4); if ($(NF - 1) > l) l = $(NF - 1) }
-		END { print n ? m + 0 : "-", n ? l + 0 : "-" }')
+	read -r MOVED LIVED < <(tail -n "+$((CHAOS_BEFORE + 1))" "$LB_LOG" |
+	    sed -n 's/.*is gone: \([0-9]*\) connections moved, \([0-9]*\) ms.*/\1 \2/p' |
+	    awk '{ n++; m += $1; if ($2 + 0 > l) l = $2 + 0 } END { print n ? m + 0 : "-", n ? l + 0 : "-" }')
 }
 chaos_none_retiring() { chaos_settled; }
 
