@@ -457,7 +457,7 @@ int main(int argc, char **argv)
 	given = inherit_given();
 	lent_take();
 	proc_title_init(argc, argv);
-	upgrade_init(argv);
+	upgrade_init(argv, given >= 0);
 	if (conf_options(&sup.options, argc, argv, stderr) < 0)
 		return EXIT_USAGE;
 	if (sup.options.help) {
@@ -487,7 +487,8 @@ int main(int argc, char **argv)
 	log_name("supervisor");
 	proc_title("loadbalancer: supervisor");
 	if (prepare(conf, serves) < 0) {
-		leave_nothing();
+		if (sup.heir_pid == 0)	/* else everything is left as it is, to the heir of the program that we were to follow */
+			leave_nothing();
 		return 1;
 	}
 	run();

@@ -66,10 +66,15 @@ static void heir_await_end(pid_t pid)
 }
 
 /*
- * Which heir is the one: the number of it, in memory that all of them share. For a moment there are two, the new one and
- * the one before it; whenever the supervisor dies, exactly one of them finds its number here.
+ * What the supervisor tells its heirs, in memory that all of them share. A program that has taken over by exec(2) has
+ * memory of its own, and for its first heir the one that it inherited goes first.
  */
-static _Atomic uint32_t *heir_valid;
+static struct {
+	/* Which heir is the one. For a moment there are two, the new one and the one before it; whenever the supervisor dies,
+	 * exactly one of them finds its number here. */
+	_Atomic uint32_t number;
+	_Atomic uint32_t upgrading;	/* the supervisor is becoming another program: if that one dies, it is not the one to try */
+} *heir_told;
 
 /* In the heir. */
 _Noreturn static void heir_wait(struct supervisor *s, int pipe_end, uint32_t number)
@@ -80,7 +85,10 @@ _Noreturn static void heir_wait(struct supervisor *s, int pipe_end, uint32_t num
 	uint64_t started = loop_clock_ns();
 	sigset_t none;
 	unsigned i;
+	bool same;
 
+	s->heir_pid = 0;	/* that was the one before */
+	s->heir_pipe = -1;
 	proc_close_others(STDERR_FILENO + 1, keep, heir_keeps(s, pipe_end, keep));
 	if (s->daemon_fd >= 0)
 		proc_let_go(s->keep_stderr);
@@ -93,15 +101,19 @@ _Noreturn static void heir_wait(struct supervisor *s, int pipe_end, uint32_t num
 	proc_title("loadbalancer: heir");
 	while (poll(&p, 1, -1) <= 0)
 		;
-	if (atomic_load_explicit(heir_valid, memory_order_acquire) != number)
+	if (atomic_load_explicit(&heir_told->number, memory_order_acquire) != number)
 		_exit(0);
 	notify_succeed(s->pid);
 	if (loop_clock_ns() - started < CONF_SECOND)
 		poll(NULL, 0, HEIR_PAUSE_MS);
 	heir_await_end(s->pid);
-	log_error("the supervisor is gone without a word; taking over");
+	same = atomic_load_explicit(&heir_told->upgrading, memory_order_acquire);
+	if (same)
+		log_error("the new program is gone before it served; the old one takes over");
+	else
+		log_error("the supervisor is gone without a word; taking over");
 	close(pipe_end);
-	upgrade_exec(s);
+	upgrade_exec(s, same);
 	log_fatal("cannot take over: %s", strerror(errno));
 }
 
@@ -111,14 +123,15 @@ static void heir_make(struct supervisor *s)
 	int pair[2];
 	pid_t pid;
 
-	if (!heir_valid) {
-		void *page = mmap(NULL, sizeof(*heir_valid), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (!heir_told) {
+		void *page = mmap(NULL, sizeof(*heir_told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 		if (page == MAP_FAILED)
 			goto fail;
-		heir_valid = page;
+		heir_told = page;
+		heir_dismiss(s);
 	}
-	number = atomic_load_explicit(heir_valid, memory_order_relaxed) + 1;
+	number = atomic_load_explicit(&heir_told->number, memory_order_relaxed) + 1;
 	if (pipe2(pair, O_CLOEXEC) < 0)
 		goto fail;
 	fflush(NULL);
@@ -135,7 +148,7 @@ static void heir_make(struct supervisor *s)
 		goto fail;
 	}
 	/* There is one at every moment: the old one goes when the new one is there. */
-	atomic_store_explicit(heir_valid, number, memory_order_release);
+	atomic_store_explicit(&heir_told->number, number, memory_order_release);
 	heir_dismiss(s);
 	s->heir_pid = pid;
 	s->heir_pipe = pair[1];
@@ -183,4 +196,10 @@ void heir_dismiss(struct supervisor *s)
 	if (s->heir_pipe >= 0)
 		close(s->heir_pipe);
 	s->heir_pipe = -1;
+}
+
+void heir_upgrading(const struct supervisor *s, bool is)
+{
+	if (s->heir_pid && heir_told)
+		atomic_store_explicit(&heir_told->upgrading, is, memory_order_release);
 }

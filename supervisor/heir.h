@@ -12,7 +12,10 @@
 void heir_turn(struct supervisor *s);
 /* From children_reap(): it has ended. */
 void heir_ended(struct supervisor *s, int status);
-/* Before an orderly end, or an exec: nobody is to take over. Waits for its end. */
+/* Before and after an exec that is tried: if the new program dies before it has made an heir of its own, the heir that is
+ * there goes on with the old program. */
+void heir_upgrading(const struct supervisor *s, bool is);
+/* Before an orderly end: nobody is to take over. Waits for its end. */
 void heir_dismiss(struct supervisor *s);
 
 #endif

@@ -15,6 +15,8 @@
  *	end
  *	section kept BYTES		the table by the names of its words, for one of another layout: keep.c
  *	...
+ *	section heir BYTES		PID FD: the heir that waits for the successor's end as well, until that one has its own
+ *	...
  *	section conf BYTES		what stood in the configuration file when the serving generation was made
  *	...
  *
@@ -99,6 +101,11 @@ static void inherit_write_sections(FILE *f, const struct supervisor *s)
 			fprintf(f, "section kept %zu\n%s", size, kept);
 		free(kept);
 	}
+	if (s->heir_pid) {
+		char text[32];
+
+		fprintf(f, "section heir %d\n%s", snprintf(text, sizeof(text), "%d %d\n", (int)s->heir_pid, s->heir_pipe), text);
+	}
 	if (conf && conf->text) {
 		fprintf(f, "section conf %zu\n", conf->text_size);
 		fwrite(conf->text, 1, conf->text_size, f);
@@ -154,6 +161,7 @@ void inherit_pass(const struct supervisor *s, bool pass)
 	unsigned i;
 
 	inherit_pass_one(s->pid_fd, pass);
+	inherit_pass_one(s->heir_pipe, pass);
 	inherit_pass_one(s->health_wake, pass);
 	for (i = 0; i < s->table.max_workers; i++)
 		inherit_pass_one(s->wake[i], pass);
@@ -593,6 +601,17 @@ static int inherit_lines(struct supervisor *s, FILE *f, char *err, size_t size)
 	return 0;
 }
 
+/* First of all: whatever goes wrong afterwards, somebody is there to whom it can be left. */
+static void inherit_heir(struct supervisor *s, FILE *f)
+{
+	int pid, fd;
+
+	if (inherit_section(f, "heir") > 0 && fscanf(f, "%d %d ", &pid, &fd) == 2 && inherit_open_fd(fd)) {
+		s->heir_pid = pid;
+		s->heir_pipe = fd;
+	}
+}
+
 int inherit_adopt(struct supervisor *s, int fd, struct conf *conf, bool serves, char *err, size_t size)
 {
 	int from, pid_fd, health, health_wake, layout;
@@ -605,6 +624,7 @@ int inherit_adopt(struct supervisor *s, int fd, struct conf *conf, bool serves, 
 
 	if (!f)
 		return inherit_bad(err, size, "%s", strerror(errno));
+	inherit_heir(s, f);
 	if (inherit_versions(f, &layout, err, size) < 0)
 		goto fail;
 	if (fscanf(f, "table %63s from %d %u pid-file %d health %d %d ", table, &from, &generations, &pid_fd, &health,

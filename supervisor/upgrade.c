@@ -19,6 +19,7 @@
 #include "supervisor/inherit.h"
 #include "supervisor/notify.h"
 
+#define UPGRADE_ENV		"LOADBALANCER_PROGRAM"	/* the path of the program, for who takes over */
 #define UPGRADE_CHECK_NS	(10 * CONF_SECOND)
 #define UPGRADE_TEXT		2000	/* bytes of what it says that reach the log */
 
@@ -30,11 +31,18 @@ static struct {
 	struct supervisor *s;
 } upgrade = { .said = -1 };
 
-void upgrade_init(char **argv)
+void upgrade_init(char **argv, bool taking_over)
 {
-	ssize_t n = readlink("/proc/self/exe", upgrade.path, sizeof(upgrade.path) - 1);
+	const char *told = taking_over ? getenv(UPGRADE_ENV) : NULL;
+	ssize_t n;
 
-	upgrade.path[n > 0 ? n : 0] = '\0';
+	if (told) {	/* the file that we were started from may be another one by now, or gone */
+		snprintf(upgrade.path, sizeof(upgrade.path), "%s", told);
+	} else {
+		n = readlink("/proc/self/exe", upgrade.path, sizeof(upgrade.path) - 1);
+		upgrade.path[n > 0 ? n : 0] = '\0';
+	}
+	unsetenv(UPGRADE_ENV);
 	upgrade.argv = argv;
 }
 
@@ -138,7 +146,7 @@ void upgrade_checked(struct supervisor *s, int status)
 	s->dispatch.stirred = true;
 }
 
-int upgrade_exec(struct supervisor *s)
+int upgrade_exec(struct supervisor *s, bool same)
 {
 	char number[16];
 	int description = inherit_describe(s), err;
@@ -147,9 +155,11 @@ int upgrade_exec(struct supervisor *s)
 		return -1;
 	snprintf(number, sizeof(number), "%d", description);
 	inherit_pass(s, true);
-	if (fcntl(description, F_SETFD, 0) == 0 && setenv(INHERIT_ENV, number, 1) == 0)
-		execv(upgrade.path, upgrade.argv);
+	if (fcntl(description, F_SETFD, 0) == 0 && setenv(INHERIT_ENV, number, 1) == 0 &&
+	    setenv(UPGRADE_ENV, upgrade.path, 1) == 0)
+		execv(same ? "/proc/self/exe" : upgrade.path, upgrade.argv);
 	err = errno;
+	unsetenv(UPGRADE_ENV);
 	unsetenv(INHERIT_ENV);
 	inherit_pass(s, false);
 	close(description);
@@ -164,8 +174,9 @@ void upgrade_turn(struct supervisor *s)
 	s->upgrade = false;
 	log_info("upgrade: going over to %s", upgrade.path);
 	notify_reloading();
-	heir_dismiss(s);
-	upgrade_exec(s);
+	heir_upgrading(s, true);
+	upgrade_exec(s, false);
+	heir_upgrading(s, false);
 	log_error("upgrade: %s: %s; this program goes on", upgrade.path, strerror(errno));
 	notify_ready("serving; the last upgrade failed");
 	s->heir_stale = true;

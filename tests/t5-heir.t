@@ -126,6 +126,34 @@ diag "$(cat "$TMP/kept" "$TMP/oneshot" "$TMP/tunnels")"
 ok "kept connections: no request lost, none closed" lossless "$TMP/kept"
 ok "one connection a request: none lost" lossless "$TMP/oneshot"
 
+# --- a program that accepts the configuration, and then dies ---
+load -d 3 -c 16 >"$TMP/kept" &
+kept=$!
+before=$(supervisor)
+cat >"$TMP/bad" <<EOC
+#!/bin/sh
+case " \$* " in *" -t "*) exec "$saved" "\$@" ;; esac
+exit 7
+EOC
+chmod +x "$TMP/bad"
+mv "$TMP/bad" "$TMP/lb"
+n=$(grep -c "version $OLD takes over" "$LB_LOG")
+kill -USR2 "$before"
+[ "$before" != "$LB_PID" ] || wait "$LB_PID" 2>/dev/null
+ok "a program that dies when it should take over" wait_for 8 grep -q 'the new program is gone before it served; the old one takes over' "$LB_LOG"
+cp "$saved" "$TMP/lb.old"
+mv "$TMP/lb.old" "$TMP/lb"
+ok "is followed by the old one" wait_for 8 eval "[ \"\$(grep -c 'version $OLD takes over' '$LB_LOG')\" -gt $n ] && [ \"\$(supervisor)\" != $before ]"
+LB_PIDS+=("$(supervisor)")
+ok "which settles" wait_for 8 settled
+wait $kept
+diag "$(<"$TMP/kept")"
+ok "kept connections: no request lost, none closed" lossless "$TMP/kept"
+sed "s/$OLD/$NEW/g" "$saved" >"$TMP/lb.new"
+chmod +x "$TMP/lb.new"
+mv "$TMP/lb.new" "$TMP/lb"
+ok "and can be upgraded, since it knows its place" upgrade "$NEW"
+
 # --- a file that the new program does not take ---
 conf 'wokers 2' >"$LB_CONF"
 n=$(grep -c 'upgrade: refused' "$LB_LOG")
