@@ -15,6 +15,7 @@
 #include "ipc/view.h"
 
 #define SECOND_NS UINT64_C(1000000000)
+#define RECORD_LATE 3	/* steps */
 
 /* Counters at one moment. */
 struct record_figures {
@@ -351,6 +352,9 @@ static void on_tick(struct timer *t)
 		if (step == rec.step[span] || now_ns == rec.base_ns[span])
 			continue;
 		write_step(span, step - 1, now_ns);
+		/* On a machine that is busy we come late now and then: no reason for holes. A longer absence shows. */
+		for (uint64_t missed = rec.step[span]; step - missed <= RECORD_LATE && missed + 1 < step; missed++)
+			history_repeat(rec.table, span, step - 1, missed);
 		rec.step[span] = step;
 	}
 }

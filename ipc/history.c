@@ -230,6 +230,28 @@ bool history_read_worker(const struct shm_past *p, unsigned span, uint64_t n, st
 	return true;
 }
 
+static void repeat_rows(struct shm_past *row, uint32_t rows, unsigned span, uint64_t n, uint64_t again)
+{
+	for (uint32_t i = 0; i < rows; i++) {
+		_Atomic uint64_t *from = row[i].point[history_place(span, n)], *to = row[i].point[history_place(span, again)];
+		uint64_t w = load(&from[0]);
+
+		if (w >> 56 != tag(n))
+			continue;
+		store(&to[0], (w & ~(UINT64_C(0xff) << 56)) | tag(again) << 56);
+		store(&to[1], load(&from[1]));
+	}
+}
+
+void history_repeat(struct table *t, unsigned span, uint64_t n, uint64_t again)
+{
+	history_begin(t, span, again);
+	repeat_rows(t->past_pool, t->max_pools, span, n, again);
+	repeat_rows(t->past_server, t->history_servers, span, n, again);
+	repeat_rows(t->past_worker, t->max_workers, span, n, again);
+	history_end(t, span, again);
+}
+
 void history_adopt(struct shm_past *p, uint64_t id)
 {
 	atomic_store_explicit(&p->identity, 0, memory_order_relaxed);

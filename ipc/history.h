@@ -97,6 +97,8 @@ static inline uint32_t history_place(unsigned span, uint64_t n)
 /* Around the points of step n. In between a reader finds the place empty. */
 void history_begin(struct table *t, unsigned span, uint64_t n);
 void history_end(struct table *t, unsigned span, uint64_t n);
+/* Step `again` was missed, and the look that ended step n was one at both: it gets the same points. */
+void history_repeat(struct table *t, unsigned span, uint64_t n, uint64_t again);
 void history_write_flow(struct shm_past *p, unsigned span, uint64_t n, const struct history_point *v);
 void history_write_worker(struct shm_past *p, unsigned span, uint64_t n, const struct history_point *v);
 /* The row's past is somebody else's: it begins anew. */

@@ -59,6 +59,14 @@ static void steps(void)
 	history_write_worker(&t.past_worker[1], HISTORY_HOUR, 77, &in);
 	ok(history_read_worker(&t.past_worker[1], HISTORY_HOUR, 77, &out) && out.clients == 99 && out.busy == 0.25 && out.lag_ns == 1e6 &&
 	    out.idle == 4 && out.inflight == 5 && out.requests == 3, "a worker's point");
+	history_begin(&t, HISTORY_MINUTES, n + 2);
+	in = (struct history_point){ .requests = 8, .p99_ns = 2000000, .up = 2 };
+	history_write_flow(p, HISTORY_MINUTES, n + 2, &in);
+	history_end(&t, HISTORY_MINUTES, n + 2);
+	history_repeat(&t, HISTORY_MINUTES, n + 2, n + 1);
+	ok(history_has(&t, HISTORY_MINUTES, n + 1) && history_read_flow(p, HISTORY_MINUTES, n + 1, &out) && out.requests == 8 &&
+	    out.p99_ns == 2000000 && out.up == 2, "a step that was missed gets the same");
+	ok(!history_read_flow(&t.past_pool[1], HISTORY_MINUTES, n + 1, &out), "but for rows that have nothing");
 	bool apart = true;
 	for (unsigned span = 0; span < HISTORY_SPANS; span++)
 		for (uint64_t i = 0; i < 2000; i++) {
