@@ -12,7 +12,7 @@ served() {
 		my @n = sort { $a <=> $b } map { $_->{requests} } grep { $_->{name} !~ /^(heavy|spare)$/ } @{$j->{servers}}; print eval $ARGV[0]; die $@ if $@' "$1"
 }
 
-# pool ALGORITHM: N servers of weight 1, one of 5, one backup; all are the same program
+# pool ALGORITHM [OPTIONS]: N servers of weight 1, one of 5, one backup; all are the same program
 pool() {
 	new_port PORT
 	start_conf <<EOC
@@ -21,8 +21,8 @@ control $TMP/control
 pool app {
     balance $1
     check tcp every 1s
-$(for ((i = 1; i <= N; i++)); do echo "    server s$i 127.0.0.1:$B1"; done)
-    server heavy 127.0.0.1:$B1 weight 5
+$(for ((i = 1; i <= N; i++)); do echo "    server s$i 127.0.0.1:$B1 $2"; done)
+    server heavy 127.0.0.1:$B1 weight 5 $2
     server spare 127.0.0.1:$B1 backup
 }
 listen web {
@@ -55,6 +55,15 @@ for algorithm in least-connections round-robin least-requests random; do
 	before=$(served '"$s->{s1}{requests} $s->{s2}{requests} $s->{heavy}{requests}"')
 	like "$(load -n 300 -c 4 --strict)" '"ok":300' "three are drained"
 	is "$(served '"$s->{s1}{requests} $s->{s2}{requests} $s->{heavy}{requests}"')" "$before" "and get nothing more"
+	stop_lb
+done
+
+# With a limit nobody waits while somebody has room, and nobody gets more than its limit.
+for algorithm in least-connections round-robin; do
+	pool $algorithm "maxconn 1"
+	like "$(load -n 600 -c 50 --path /delay/20 --strict)" '"ok":600' "$algorithm, maxconn 1: 50 at a time to $((N + 1)) servers"
+	between "$(served '$n[-1]')" 1 60 "nobody took it all"
+	like "$(load -n 300 -c 80 --path /delay/5 --strict)" '"ok":300' "$algorithm: 80 at a time, so some wait"
 	stop_lb
 done
 

@@ -355,12 +355,15 @@ static bool plain_look(void *arg, uint32_t i, struct balance_look *k)
 	const struct learning_view *v = arg;
 	const struct server *s = &v->pool->server[i];
 	unsigned needs = v->pool->balance->needs;
+	uint32_t most = queue_limit(s);
 
 	if (s->conf->backup || !choose_usable(s) || choose_was_tried(v->tried, i))
 		return false;
 	k->weight = atomic_load_explicit(&s->row->weight, memory_order_relaxed);
-	if (needs & BALANCE_INFLIGHT)
+	if (most || needs & BALANCE_INFLIGHT)
 		k->inflight = (uint32_t)table_sum_inflight(worker.table, s->conf->row);
+	if (most && k->inflight >= most)
+		return false;
 	if (needs & BALANCE_ENTRIES) {
 		uint64_t sent = table_sum_dispatched(worker.table, s->conf->row);
 		uint64_t base = atomic_load_explicit(&s->health->base, memory_order_relaxed);
@@ -389,9 +392,12 @@ static struct server *by_turn(struct pool *p, const struct ask *ask, struct bala
 	for (int i = 0; i < CHOOSE_TURNS; i++) {
 		uint32_t first = strides_first(p->strides);
 		struct server *s = &p->server[first];
+		uint32_t most = queue_limit(s);
 
 		strides_step(p->strides, atomic_load_explicit(&s->row->weight, memory_order_relaxed));
-		if (s->conf->backup || !choose_usable(s) || choose_was_tried(ask->tried, first) || !queue_claim(s))
+		if (s->conf->backup || !choose_usable(s) || choose_was_tried(ask->tried, first))
+			continue;
+		if ((most && table_sum_inflight(worker.table, s->conf->row) >= most) || !queue_claim(s))
 			continue;
 		if (told)
 			balance_tell(told, first, 0, NULL);
@@ -403,9 +409,9 @@ static struct server *by_turn(struct pool *p, const struct ask *ask, struct bala
 /* A pool in which looking at all servers costs more than it gains. The seed's rule is the least of all, however many. */
 static bool is_large(const struct pool *p)
 {
-	unsigned all = p->balance->needs & BALANCE_LEARNED ? CHOOSE_ALL : CHOOSE_MANY;
-
-	return p->conf->nservers > all && !p->limited && !worker.conf->seed;
+	if (p->balance->needs & BALANCE_LEARNED)	/* its look does not mind limits */
+		return p->conf->nservers > CHOOSE_ALL && !p->limited;
+	return p->conf->nservers > CHOOSE_MANY && !worker.conf->seed;
 }
 
 struct server *choose_server(struct pool *p, const struct ask *ask, struct choice *c)
