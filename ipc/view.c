@@ -216,6 +216,7 @@ static int view_take_pools(struct view *v, const struct table *t)
 		p->balance = view_get32(&from->balance);
 		p->rounds = view_get(&from->rounds);
 		p->unresolved_ns = view_get(&from->unresolved_ns);
+		p->unresolved_for_ns = p->unresolved_ns && p->unresolved_ns < v->now_ns ? v->now_ns - p->unresolved_ns : 0;
 		p->places = view_get32(&from->places);
 		table_sum_queue(t, row, &queue);
 		p->waiting = view_get32(&queue.waiting);

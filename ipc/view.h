@@ -60,6 +60,7 @@ struct view_pool {
 	bool leaving;
 	uint64_t rounds;
 	uint64_t unresolved_ns;		/* since when a name of its discoveries cannot be looked up; 0: all can */
+	uint64_t unresolved_for_ns;	/* the same as a duration */
 	uint64_t places, empty;		/* of discoveries; those that no server holds are not among the servers */
 	unsigned first, n;		/* its servers in view.server */
 	unsigned up;			/* servers that would be chosen */

@@ -29,6 +29,9 @@ ok "a silent name server is told of" wait_for 10 said "name app.test does not re
 ok "and changes nothing" is_serving "$before"
 OUT=$("$LBCTL" -i "$LB_PID" --interval 0ms show)
 like "$OUT" '! pool app: a name has not resolved since [0-9:]{8} .*; the last servers stay' "it is on the screen"
+OUT=$("$LBCTL" -i "$LB_PID" metrics)
+like "$OUT" 'loadbalancer_pool_unresolved_seconds\{pool="app"\} [0-9.]*[1-9]' "and among the metrics"
+like "$OUT" $'loadbalancer_pool_places\\{pool="app"\\} 4\n' "with the places"
 kill -CONT "$DNS_PID"
 ok "it is heard again" wait_for 10 said "name app.test resolves again"
 dns_stop
