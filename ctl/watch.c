@@ -21,6 +21,8 @@ struct watch {
 	const struct view *v;
 	unsigned told;
 	uint32_t pid[SHM_WORKERS_MAX];	/* the last that was seen in each slot: between a death and its successor there is none */
+	uint32_t health;		/* the same of the health process ... */
+	uint32_t generation;		/* ... and in which generation that was */
 };
 
 static bool watch_done(const struct watch *w)
@@ -209,9 +211,14 @@ static void watch_instance(struct watch *w, const struct view *before)
 		snprintf(text, sizeof(text), "pid %u has taken over from pid %u", v->supervisor_pid, before->supervisor_pid);
 		watch_tell(w, "supervisor", "supervisor", text);
 	}
-	if (v->generation == before->generation && v->health_pid != before->health_pid && v->health_pid) {
-		snprintf(text, sizeof(text), "pid %u %s", v->health_pid, before->health_pid ? "in place of one that died" : "begins");
-		watch_tell(w, "health", "health process", text);
+	/* With a generation comes another one, in order. */
+	if (v->health_pid) {
+		if (w->health && w->health != v->health_pid && w->generation == v->generation) {
+			snprintf(text, sizeof(text), "pid %u in place of pid %u, which died", v->health_pid, w->health);
+			watch_tell(w, "health", "health process", text);
+		}
+		w->health = v->health_pid;
+		w->generation = v->generation;
 	}
 	if (stopped != was_stopped)
 		watch_tell(w, "supervisor", "supervisor", stopped ? "stopped (SIGSTOP)" : "goes on");

@@ -9,7 +9,7 @@ ctl() { OUT=$("$LBCTL" -i "$LB_PID" "$@" 2>"$TMP/ctl.err"); STATUS=$?; ERR=$(< "
 json() { perl -MJSON::PP -e 'my $j = decode_json(join "", <STDIN>); my @s = @{$j->{shown}}; my $r = eval $ARGV[0]; die $@ if $@; print $r' "$1" <<<"$OUT"; }
 # shows WORD...: REGEX is in what they show
 shows() { local want=$1; shift; ctl show conns "$@" && [[ $OUT =~ $want ]] || { diag "$OUT $ERR"; false; }; }
-raw() { "$TESTBIN/raw" "$@" >/dev/null 2>&1; }
+raw() { exec "$TESTBIN/raw" "$@" >/dev/null 2>&1 8>&-; }
 HELD=()
 
 start_backend B1 --name one
@@ -47,19 +47,19 @@ ctl show conns
 is "$STATUS|$OUT" "0|0 connections" "nobody is there"
 
 # --- each state that lasts ---
-raw "$PORT" 'GET /half HTTP/1.1\r\nHo' -t 9000 -p 8000 & HELD+=($!)
+raw "$PORT" 'GET /half HTTP/1.1\r\nHo' -t 40000 -p 30000 & HELD+=($!)
 ok "a head that is coming in" wait_for 3 shows '127.0.0.1:[0-9]+ +web +head +[0-9a-z]+ .* GET /half'
-raw "$PORT" 'GET /slow?delay=8000 HTTP/1.1\r\nHost: x\r\n\r\n' -t 9000 & HELD+=($!)
-ok "one that waits for its answer" wait_for 3 shows 'wait +[0-9a-z]+ +[0-9a-z]+ +1 +[1-9][0-9]* +0  app/app[12] +GET /slow.delay=8000' wait
-raw "$PORT" 'POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc' -t 9000 -p 8000 & HELD+=($!)
+raw "$PORT" 'GET /slow?delay=30000 HTTP/1.1\r\nHost: x\r\n\r\n' -t 40000 & HELD+=($!)
+ok "one that waits for its answer" wait_for 3 shows 'wait +[0-9a-z]+ +[0-9a-z]+ +1 +[1-9][0-9]* +0  app/app[12] +GET /slow.delay=30000' wait
+raw "$PORT" 'POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc' -t 40000 -p 30000 & HELD+=($!)
 ok "a request on its way" wait_for 3 shows 'request .* app/app[12] +POST /up' request
-raw "$PORT" 'GET /bytes/100000000 HTTP/1.1\r\nHost: x\r\n\r\n' -l 10 -t 9000 & HELD+=($!)
+raw "$PORT" 'GET /bytes/100000000 HTTP/1.1\r\nHost: x\r\n\r\n' -l 10 -t 40000 & HELD+=($!)
 ok "an answer on its way, with bytes" wait_for 3 shows 'answer .* [1-9][0-9.]*[kM]?  app/app[12] ' answer
-raw "$PORT" 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' -t 9000 -p 8000 & HELD+=($!)
+raw "$PORT" 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' -t 40000 -p 30000 & HELD+=($!)
 ok "an idle one" wait_for 3 shows 'idle +[0-9a-z]+ +[0-9a-z]+ +1 ' idle
-raw "$TCP" -t 9000 -p 8000 & HELD+=($!)
+raw "$TCP" -t 40000 -p 30000 & HELD+=($!)
 ok "a tunnel" wait_for 3 shows 'plain +tunnel .* app/app[12]' tunnel
-for i in 1 2; do raw "$PORT" "GET /narrow?delay=8000&n=$i HTTP/1.1\r\nHost: x\r\n\r\n" -t 9000 & HELD+=($!); done
+for i in 1 2; do raw "$PORT" "GET /narrow?delay=30000&n=$i HTTP/1.1\r\nHost: x\r\n\r\n" -t 40000 & HELD+=($!); done
 ok "one that waits for room" wait_for 3 shows 'queue .*  narrow +GET /narrow' queue
 all() { ctl show conns; [[ $OUT =~ ^8\ connections ]]; }
 ok "all of them" wait_for 3 all
@@ -127,7 +127,7 @@ LOAD=$!
 while kill -0 "$LOAD" 2>/dev/null; do ctl show conns -n 1000 || break; done
 wait "$LOAD"
 is "$?|$(field failed "$(< "$TMP/load")")" "0|0" "nobody notices the questions"
-between "$(grep -c '^127' <<<"$OUT")" 400 410 "all of them, where asked for"
+between "$(grep -c '^127' <<<"$OUT")" 400 420 "all of them, where asked for"
 
 # --- after a reload ---
 ctl reload

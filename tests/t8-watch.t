@@ -41,6 +41,7 @@ listen few {
 E2
 }
 start_conf < <(conf)
+wait_for 5 ctl log level	# it listens a moment before it serves
 "$LBCTL" -i "$LB_PID" --interval 20ms watch >"$TMP/watch" 2>&1 8>&- &
 WATCH=$!
 ok "it begins" told '^watching 3 servers'
@@ -82,7 +83,7 @@ ok "so do the events" wait_for 5 has 'worker [0-9]+ died and was replaced'
 "$LBCTL" -i "$LB_PID" --interval 0ms show >"$TMP/show"
 ok "the screen says so for a while" grep -Eq '! worker [0-9]+ died and was replaced [0-9a-z]+ ago \(1 time so far\)' "$TMP/show"
 kill -KILL "$(health_pid)"
-ok "the health process dies" told 'health  *health process: pid [0-9]+ in place of one that died'
+ok "the health process dies" told 'health  *health process: pid [0-9]+ in place of pid [0-9]+, which died'
 kill -STOP "$LB_PID"
 ok "the supervisor is stopped" told 'supervisor  *supervisor: stopped'
 kill -CONT "$LB_PID"
