@@ -47,6 +47,7 @@ new_port PORT
 cat >$CONF <<X
 user    loadbalancer
 workers 2
+hang-timeout 1s
 control /run/loadbalancer.sock
 pool app {
 	check  load /healthcheck every 1s
@@ -106,6 +107,14 @@ is "$(main) $(state)" "$LB_PID active running 0" "nothing has happened"
 req /
 is "$CODE" 200 "it serves"
 cp "$TMP/good" $CONF
+
+# --- a worker that hangs: the sandbox lets the supervisor see what it does ---
+kill -STOP "$(workers "$(main)" | head -n 1)"
+asked() { curl -s -m 1 -o /dev/null "http://127.0.0.1:$PORT/"; journal | grep -q 'hanging for .* it was stopped by a signal'; }
+ok "a worker that hangs is found and the journal says what it did" wait_for 15 asked
+two() { [ "$(workers "$(main)" | wc -l)" = 2 ]; }
+ok "and it is replaced" wait_for 10 two
+is "$(main) $(state)" "$LB_PID active running 0" "by the same supervisor"
 
 # --- the watchdog ends what hangs; so it does with what an heir has become. And when all are killed it starts anew. ---
 mkdir -p /run/systemd/system/loadbalancer.service.d
