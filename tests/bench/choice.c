@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "balance/hash.h"
 #include "balance/lots.h"
+#include "balance/maglev.h"
 #include "balance/strides.h"
 
 #define MANY 1000
@@ -78,6 +80,8 @@ static double some(const struct balance_algorithm *a, uint32_t n, uint64_t *rng)
 	unsigned rounds = 2000000;
 	struct lots *lots;
 	struct strides *strides;
+	struct maglev *maglev;
+	static uint64_t name[MANY];
 	double start, took;
 
 	plain_needs = a->needs;
@@ -85,12 +89,15 @@ static double some(const struct balance_algorithm *a, uint32_t n, uint64_t *rng)
 		weight[i] = 1 + i % 3;
 	lots = lots_build(weight, n);
 	strides = strides_build(weight, n, rng);
+	for (uint32_t i = 0; i < n; i++)
+		name[i] = hash_bytes(HASH_SERVER, (const char *)&i, sizeof i);
+	maglev = maglev_build(name, weight, n);
 	for (unsigned w = 0; w < WORKERS; w++) {
 		free(count[w]);
 		free(sent[w]);
 		count[w] = calloc(MANY, sizeof *count[w]);
 		sent[w] = calloc(MANY, sizeof *sent[w]);
-		if (!count[w] || !sent[w] || !lots || !strides)
+		if (!count[w] || !sent[w] || !lots || !strides || !maglev)
 			exit(1);
 	}
 	struct balance_view v = { .n = n, .rng = rng, .look = plain_look, .lots = lots };
@@ -102,6 +109,15 @@ static double some(const struct balance_algorithm *a, uint32_t n, uint64_t *rng)
 		if (a->needs & BALANCE_TURNS) {
 			k = strides_first(strides);
 			strides_step(strides, weight[k]);
+		} else if (a->needs & BALANCE_KEY) {	/* as by_hash() in worker/choose.c: the next on the key's way that has room */
+			uint64_t key = balance_draw(rng), held_there;
+			uint32_t step = 0;
+			do {
+				k = maglev_at(maglev, key, step++);
+				held_there = 0;
+				for (unsigned w = 0; w < WORKERS; w++)
+					held_there += count[w][k];
+			} while (maglev_over(held_there, weight[k], n / 10, 2 * n) && step < MAGLEV_STEPS);
 		} else
 			k = (uint32_t)a->pick(&v);
 		unsigned at = r % (n / 10), w = at % WORKERS;
@@ -112,6 +128,7 @@ static double some(const struct balance_algorithm *a, uint32_t n, uint64_t *rng)
 	took = now_ns() - start;
 	lots_free(lots);
 	strides_free(strides);
+	maglev_free(maglev);
 	return took / rounds;
 }
 
@@ -184,7 +201,7 @@ int main(void)
 				printf(" %10.1f", adaptive(sizes[s], &rng));
 				continue;
 			}
-			if (sizes[s] > 32 && (*a)->needs & (BALANCE_SOME | BALANCE_TURNS)) {
+			if (sizes[s] > 32 && (*a)->needs & (BALANCE_SOME | BALANCE_TURNS | BALANCE_KEY)) {
 				printf(" %10.1f", some(*a, sizes[s], &rng));
 				continue;
 			}
