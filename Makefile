@@ -53,7 +53,7 @@ Q = $(if $(V),,@echo "  $@" ; )
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion $(WERROR)
 CFLAGS  ?= -O2 -g
 override CFLAGS += $(CPPFLAGS) -std=c11 -D_GNU_SOURCE -I. -DVERSION='"$(VERSION)"' $(WARN) $(SAN) -fno-strict-aliasing -fstack-protector-strong
-override LDFLAGS += $(SAN)
+override LDFLAGS += $(SAN) -pthread
 
 # What is built from what: the three process files and their rooms make the balancer, everything but the
 # process files is also an archive for lbctl, unit tests and fuzz targets.

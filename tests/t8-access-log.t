@@ -19,7 +19,7 @@ request() { printf 'GET %s HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' "$1"; }
 start_backend B1
 start_backend BT --tcp echo
 new_port NOBODY; new_port PORT; new_port COMBINED; new_port EXTENDED; new_port JSON; new_port OWN
-new_port TCP; new_port TCPDEAD; new_port PROXY
+new_port TCP; new_port TCPDEAD; new_port MIXED; new_port PROXY
 # It never accepts, and its backlog is full.
 perl -MIO::Socket::INET -e 'my $l = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1) or die;
 	my @c = map { IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => $l->sockport, Blocking => 0) } 1 .. 5;
@@ -119,6 +119,12 @@ listen tcp {
 	mode tcp
 	tunnel-timeout 1s
 	to echo
+}
+listen mixed {
+	bind 127.0.0.1:$MIXED
+	mode tcp
+	access-log $TMP/mixed.log format "{scheme} {server} {reused} {nth}"
+	to patient
 }
 listen tcpdead {
 	bind 127.0.0.1:$TCPDEAD
@@ -245,6 +251,12 @@ like "$LINE" 'why=only\+queued.* end=-- ' "... which shows in the reason"
 PORT=$OWN raw 'GET /a HTTP/1.1\r\nHost: Example.org:81\r\nx-tag: T 1\r\n\r\n' -w 200 'GET http://b/c HTTP/1.0\r\n\r\n' >/dev/null
 logged "$TMP/own.log" c
 is "$(sed 's/ [01] [12] [0-9]*$//' "$TMP/own.log")" $'GET /a HTTP/1.1 Example.org:81 T 1 1 http\nGET http://b/c HTTP/1.0 b - 2 http' "a format of one's own"
+
+# What requests have left behind in a pool is not for connections.
+PORT=$OWN raw "$(request /kept)" -w 200 -k >/dev/null
+PORT=$MIXED raw 'GET / HTTP/1.0\r\n\r\n' >/dev/null
+logged "$TMP/mixed.log" tcp
+is "$LINE" 'tcp s1 0 -' "mode tcp: a connection to the server of its own"
 
 # --- JSON is JSON, whatever comes ---
 perl -e 'print "GET /j?", ("x" x 3000), " HTTP/1.1\r\nHost: x\r\nUser-Agent: ", (map { chr } 9, 32 .. 126, 128 .. 255), "\r\n\r\n"' >"$TMP/all"

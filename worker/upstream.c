@@ -156,7 +156,8 @@ struct upstream *upstream_get(struct server *s, struct exchange *x, bool fresh, 
 	struct upstream *u;
 	socklen_t size;
 
-	u = fresh ? NULL : s->pool->conf->send_proxy ? reuse_own(x->s->way, s, check) : reuse(s, check);
+	/* In mode tcp a connection is one client's: what others have said on it is not for this one. */
+	u = fresh || x->s->listener->mode == CONF_MODE_TCP ? NULL : s->pool->conf->send_proxy ? reuse_own(x->s->way, s, check) : reuse(s, check);
 	if (u) {
 		u->x = x;
 		u->c.h.first = false;
