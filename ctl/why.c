@@ -16,6 +16,7 @@
 #include "ipc/seen.h"
 #include "ipc/text.h"
 
+#define WHY_LARGE 16	/* servers: an algorithm that looks at some only looks at all of so many */
 #define WHY_COUNT 20	/* choices that are shown unless told otherwise */
 
 struct why_candidate {
@@ -252,7 +253,10 @@ static void why_line(FILE *out, const struct view *v, const struct why_choice *c
 	fprintf(out, "%s.%03u %s: %s", text_clock(when, v, c->at_ns), (unsigned)(text_part_ns(v, c->at_ns) / 1000000),
 		c->pool ? c->pool->name : "(gone)", why_name(&c->of[0]));
 	if (c->rule != SHM_RULE_ONLY)
-		fprintf(out, " of %u", c->compared > c->shown || c->rule == SHM_RULE_HASH ? c->servers : c->compared ? c->compared : c->servers);
+		fprintf(out, " of %u", c->rule == SHM_RULE_HASH || !c->compared ? c->servers : c->compared);
+	/* Of a large pool some are looked at. */
+	if (c->compared && c->servers > WHY_LARGE && c->compared <= WHY_LARGE && c->rule != SHM_RULE_HASH && c->rule != SHM_RULE_HASH_NEXT)
+		fprintf(out, " drawn from %u", c->servers);
 	fprintf(out, ": %s", why_rule(c->rule));
 	fputs(" (", out);
 	why_figures(out, c, &c->of[0]);
@@ -299,12 +303,13 @@ static void why_summary(FILE *out, const struct view *v, const struct why_choice
 				stood[c->standing]++;
 		}
 	}
-	fprintf(out, "%s: in %u choices that were written down, chosen %u times", w->pattern, seen, chosen);
+	fprintf(out, "%s: in %u choice%s that %s written down, chosen %u time%s", w->pattern, seen, seen == 1 ? "" : "s",
+		seen == 1 ? "was" : "were", chosen, chosen == 1 ? "" : "s");
 	if (dearer)
-		fprintf(out, ", another was better %u times", dearer);
+		fprintf(out, ", another was better %u time%s", dearer, dearer == 1 ? "" : "s");
 	for (unsigned i = 1; i < SHM_STOOD_COUNT; i++)
 		if (stood[i])
-			fprintf(out, ", %s %u times", table_standing_text(i), stood[i]);
+			fprintf(out, ", %s %u time%s", table_standing_text(i), stood[i], stood[i] == 1 ? "" : "s");
 	fputc('\n', out);
 }
 
