@@ -81,6 +81,7 @@ enum lbctl_exit conns_words_read(struct conns_filter *f, const struct view *v, c
 	for (int i = 0; i < n; i++) {
 		const char *word = word_at[i], *next = i + 1 < n ? word_at[i + 1] : NULL;
 		bool takes = strcmp(word, "from") == 0 || strcmp(word, "on") == 0 || strcmp(word, "older") == 0 || strcmp(word, "for") == 0;
+		const char *meant;
 		unsigned state = 0;
 
 		if (takes && !next) {
@@ -104,6 +105,9 @@ enum lbctl_exit conns_words_read(struct conns_filter *f, const struct view *v, c
 		} else if (f->server[0]) {
 			fprintf(stderr, "lbctl: show conns takes one server, pool or pattern, beside %s not %s\n", f->server, word);
 			return LBCTL_USAGE;
+		} else if ((meant = wanted_word(v, word, conns_words)) != NULL) {
+			fprintf(stderr, "lbctl: there is no pool, no server and no state %s; did you mean %s?\n", word, meant);
+			return LBCTL_FAILED;
 		} else if (!wanted_take(&w, v, word, true)) {
 			return LBCTL_FAILED;
 		} else if (strlen(word) >= sizeof(f->server)) {

@@ -122,7 +122,7 @@ static void show_workers(FILE *out, const struct view *v)
 
 /* ---- the command ---- */
 
-static const char *const show_what[] = { "servers", "pools", "listeners", "workers", "errors", "events", NULL };	/* and conns */
+static const char *const show_what[] = { "servers", "pools", "listeners", "workers", "errors", "events", "conns", NULL };
 
 static int show_look(struct view *v, const struct table *t, uint64_t interval_ns)
 {
@@ -170,7 +170,12 @@ enum lbctl_exit show_command(struct table *t, const struct lbctl_options *o)
 		fprintf(stderr, "lbctl: not enough memory\n");
 		return LBCTL_TABLE;
 	}
-	if (strcmp(what, "errors") == 0)
+	const char *meant = pattern && pattern == o->arg[0] ? wanted_word(&v, pattern, show_what) : NULL;
+
+	if (meant) {
+		fprintf(stderr, "lbctl: show %s: there is no such server; did you mean show %s?\n", pattern, meant);
+		result = LBCTL_FAILED;
+	} else if (strcmp(what, "errors") == 0)
 		result = errors_show(t, &v, pattern, o);
 	else if (strcmp(what, "events") == 0)
 		result = events_show(t, &v, pattern, o);

@@ -37,20 +37,38 @@ static void wanted_missing(const struct view *v, const char *pattern, bool pools
 		fputs("; lbctl show lists them\n", stderr);
 }
 
-bool wanted_take(struct wanted *w, const struct view *v, const char *pattern, bool pools)
+static bool wanted_find(struct wanted *w, const struct view *v, const char *pattern, bool pools)
 {
 	*w = (struct wanted){ .pattern = pattern, .is_name = view_is_name(v, pattern) };
 	if (!pattern || w->is_name)
 		return true;
 	for (unsigned i = 0; pools && i < v->npools; i++)
 		w->is_pool |= strcmp(v->pool[i].name, pattern) == 0;
-	if (w->is_pool)
-		return true;
-	for (unsigned i = 0; i < v->nservers; i++)
+	for (unsigned i = 0; !w->is_pool && i < v->nservers; i++)
 		if (view_matches(v, &v->server[i], pattern, false))
 			return true;
+	return w->is_pool;
+}
+
+bool wanted_take(struct wanted *w, const struct view *v, const char *pattern, bool pools)
+{
+	if (wanted_find(w, v, pattern, pools))
+		return true;
 	wanted_missing(v, pattern, pools);
 	return false;
+}
+
+const char *wanted_word(const struct view *v, const char *word, const char *const *list)
+{
+	struct wanted w;
+	struct near near;
+
+	if (wanted_find(&w, v, word, true))
+		return NULL;
+	near_start(&near, word);
+	for (unsigned i = 0; list[i]; i++)
+		near_try(&near, list[i]);
+	return near.best;
 }
 
 bool wanted_server(const struct wanted *w, const struct view *v, const struct view_server *s)

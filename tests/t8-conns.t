@@ -86,6 +86,8 @@ is "$(json 'join " ", map { $_->{server} =~ m{^app/app} ? 1 : 0 } grep { $_->{re
 is "$(json 'join " ", grep { $_ < 0 || $_ > 60 } map { $_->{age_seconds}, $_->{state_seconds} } @s')" "" "ages"
 ctl show conns ap1
 like "$STATUS|$ERR" '^1\|lbctl: there is no pool and no server ap1; did you mean app1\?' "a name that is nearly right"
+ctl show conns idel
+like "$STATUS|$ERR" '^1\|.*did you mean idle\?' "a state"
 ctl show conns on wbe
 like "$STATUS|$ERR" '^1\|.*did you mean web\?' "a listener"
 ctl show conns from ten

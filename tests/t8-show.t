@@ -86,6 +86,8 @@ restart_backend B1
 ok "and comes back" wait_for 5 eval '! shows "! app/app1"'
 ctl show ap1
 is "$STATUS|$ERR" '1|lbctl: there is no server ap1; did you mean app1?' "a name that is nearly right"
+ctl show sevrers
+like "$STATUS|$ERR" '^1\|.*did you mean show servers\?' "what to show"
 ctl show app/spar
 like "$STATUS|$ERR" '^1\|.*did you mean app/spare\?' "with its pool, too"
 ctl shwo
