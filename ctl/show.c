@@ -136,6 +136,7 @@ static int show_look(struct view *v, const struct table *t, uint64_t interval_ns
 	}
 	if (view_take(v, t, true) < 0)
 		return -1;
+	view_processes(v);
 	if (interval_ns)
 		view_compare(v, &before);
 	view_free(&before);

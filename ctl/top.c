@@ -63,6 +63,7 @@ static int top_look(struct top *p)
 	p->now = !p->now;
 	if (view_take(&p->look[p->now], p->t, true) < 0)
 		return -1;
+	view_processes(&p->look[p->now]);
 	if (p->look[!p->now].now_ns)
 		view_compare(&p->look[p->now], &p->look[!p->now]);
 	return 0;

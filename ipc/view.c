@@ -412,7 +412,6 @@ static int view_take_workers(struct view *v, const struct table *t)
 			return -1;
 		w = &v->worker[v->nworkers++];
 		*w = (struct view_worker){
-			.process_state = view_process_state(view_get32(&from->pid)),
 			.slot = slot,
 			.pid = view_get32(&from->pid),
 			.generation = view_get32(&from->generation),
@@ -467,6 +466,12 @@ int view_more(struct view *v, const struct table *t, bool load, unsigned rows)
 int view_take(struct view *v, const struct table *t, bool load)
 {
 	return view_begin(v, t) < 0 || view_more(v, t, load, UINT_MAX) < 0 ? -1 : 0;
+}
+
+void view_processes(struct view *v)
+{
+	for (unsigned i = 0; i < v->nworkers; i++)
+		v->worker[i].process_state = view_process_state(v->worker[i].pid);
 }
 
 void view_free(struct view *v)

@@ -85,7 +85,7 @@ struct view_listener {
 };
 
 struct view_worker {
-	char process_state;		/* as in /proc/PID/stat; 0: not known */
+	char process_state;		/* view_processes(): as in /proc/PID/stat; 0: not known */
 	uint32_t slot, pid, generation, state, restarts;
 	uint64_t started_ns, handed, received, busy_since_ns, requests, refused, loop_lag_ns, log_dropped;
 	uint64_t busy_ns, cpu_ns;	/* cpu_ns: of the process, 0: not known */
@@ -130,6 +130,8 @@ int view_take(struct view *v, const struct table *t, bool load);
  */
 int view_begin(struct view *v, const struct table *t);
 int view_more(struct view *v, const struct table *t, bool load, unsigned rows);
+/* Asks the kernel how the workers' processes are: three system calls each, so not where requests wait. */
+void view_processes(struct view *v);
 /* Fills in what a second's difference shows: rates, and the figures of the time between. */
 void view_compare(struct view *now, const struct view *before);
 void view_free(struct view *v);

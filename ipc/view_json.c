@@ -220,6 +220,8 @@ static void view_json_worker(struct json *j, const struct view *v, const struct 
 	json_uint(j, "log_lines_dropped", w->log_dropped);
 	json_number(j, "loop_lag_seconds", view_json_seconds(w->loop_lag_ns));
 	view_json_age(j, "busy_seconds", v, w->busy_since_ns);
+	if (w->process_state)
+		json_bool(j, "stopped", w->process_state == 'T' || w->process_state == 't');
 	json_number(j, "busy_total_seconds", view_json_seconds(w->busy_ns));
 	json_number(j, "cpu_seconds", view_json_seconds(w->cpu_ns));
 	json_close(j, '}');
