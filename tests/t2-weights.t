@@ -29,9 +29,12 @@ for algorithm in round-robin least-connections random adaptive least-requests "h
 		to   app
 	}
 	E2
-	load -n 3000 -c 4 >"$TMP/null"
+	# adaptive compares times, and what it took with four at a time is another one than with one.
+	many=4
+	[ "$algorithm" = adaptive ] && many=1
+	load -n 3000 -c $many >"$TMP/null"
 	weight two 0
-	line=$(load -n 200 -c 4 --strict)
+	line=$(load -n 200 -c $many --strict)
 	is "$(field S2 "$line") $(field SPARE "$line") $(field ok "$line")" "0 0 200" "$algorithm: weight 0, nothing new, and no backup for it"
 	weight two 3
 	weight three 2
