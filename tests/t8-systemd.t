@@ -156,6 +156,7 @@ req /
 is "$CODE $(state)" "200 active running 0" "the first client starts the service, and is served"
 hold() { while [ -e "$TMP/hammer" ]; do load -n 1 --close --timeout 15000 >>"$TMP/activated" 2>&1; done; }
 touch "$TMP/hammer"
+: >"$TMP/activated"
 hold &
 HOLD=$!
 wait_for 10 eval '[ "$(grep -c . "$TMP/activated")" -ge 20 ]'
