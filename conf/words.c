@@ -20,6 +20,8 @@
 
 _Static_assert(sizeof(unsigned) == sizeof(uint32_t), "WORDS_UINT serves both");
 _Static_assert(sizeof(enum conf_mode) == sizeof(int), "WORDS_ENUM");
+_Static_assert(AT(conf_server, maxconn_least) == AT(conf_server, maxconn) + sizeof(uint32_t) &&
+    AT(conf_discover, maxconn_least) == AT(conf_discover, maxconn) + sizeof(uint32_t), "WORDS_LIMIT");
 
 const char *const words_balance[] = {
 	[WORDS_LEAST_CONNECTIONS] = "least-connections",
