@@ -456,8 +456,8 @@ int main(int argc, char **argv)
 
 	given = inherit_given();
 	lent_take();
-	proc_title_init(argc, argv);
 	upgrade_init(argv, given >= 0);
+	proc_title_init(argc, argv);	/* moves what argv points to, not argv itself; what is gone from the environment need not move */
 	if (conf_options(&sup.options, argc, argv, stderr) < 0)
 		return EXIT_USAGE;
 	if (sup.options.help) {

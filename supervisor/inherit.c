@@ -72,8 +72,8 @@ static void inherit_write_generation(FILE *f, const struct generation *g)
 		const struct worker *w = &g->worker[i];
 
 		if (w->slot)
-			fprintf(f, "worker %u %d %d %d %u %d\n", w->slot, (int)w->pid, w->channel[0], w->channel[1], w->told,
-				(int)w->ready);
+			fprintf(f, "worker %u %d %d %d %u %d\n", w->slot, (int)w->pid, w->channel[0], w->channel[1],
+				w->told & ~w->pending, (int)w->ready);
 	}
 }
 
@@ -542,6 +542,17 @@ static void inherit_partial(struct generation *g)
 		g->worker[i].told |= 1u << HANDOFF_RETIRE;
 }
 
+/* Each of them has heard it, or hears it now: the predecessor may have died over it. */
+static void inherit_retiring(struct generation *g)
+{
+	unsigned i;
+
+	for (i = 0; i < g->nworkers; i++) {
+		if (!(g->worker[i].told & 1u << HANDOFF_RETIRE))
+			channel_tell(&g->worker[i], HANDOFF_RETIRE);
+	}
+}
+
 /* A table of this program's layout in place of the one that is there, which the old workers keep until they are gone. */
 static int inherit_new_table(struct supervisor *s, FILE *f, const struct conf *conf, const char *name, int layout)
 {
@@ -654,7 +665,7 @@ int inherit_adopt(struct supervisor *s, int fd, struct conf *conf, bool serves, 
 	if (alien)
 		inherit_aliens(s);
 	for (g = s->retiring; g; g = g->older)
-		inherit_partial(g);
+		inherit_retiring(g);
 	s->health.gen = s->current;
 	if (serves)
 		serves = inherit_whole(s, conf);

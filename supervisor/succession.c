@@ -162,7 +162,11 @@ static void succession_fill(struct supervisor *s)
 	for (i = 0; i < g->nworkers; i++) {
 		struct worker *w = &g->worker[i];
 
-		if (w->pid == 0 && !w->gone && !timer_armed(&w->back_off.timer) && !(w->told & 1u << HANDOFF_RETIRE))
+		if (w->pid != 0 || w->gone || timer_armed(&w->back_off.timer))
+			continue;
+		if (w->told & 1u << HANDOFF_RETIRE)
+			children_kill_worker(w);	/* none follows; what waits in its channel goes to the others */
+		else
 			children_start_worker(w);
 	}
 	if (s->health.pid == 0 && !s->health.ending && !timer_armed(&s->health.back_off.timer))
@@ -184,6 +188,10 @@ void succession_take_over(struct supervisor *s)
 	for (g = s->retiring; g; g = g->older) {	/* how long they have been at it nobody has told */
 		g->drain.cb = succession_drained;
 		timer_set(&s->loop.wheel, &g->drain, s->loop.now_ns + g->conf->drain_ns);
+		for (i = 0; i < g->nworkers; i++) {
+			if (g->worker[i].pid == 0)	/* it was dead already, and its channel not yet read */
+				children_kill_worker(&g->worker[i]);
+		}
 	}
 	log_info("version %s takes over: generation %u, %u listeners", VERSION, s->current->number, s->listeners.n);
 	s->succession.reload_wanted = true;

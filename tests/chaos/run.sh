@@ -67,6 +67,10 @@ scenario() {	# KIND EVENT
 	fi
 	chaos_stop
 	[ -z "$LEAKS" ] || { echo "  left over at the end: $LEAKS"; RESULT=1; }
+	if [ "$1" = lb ] && grep -E 'killed by signal (4|6|7|8|11) |AddressSanitizer|LeakSanitizer|runtime error:' "$LB_LOG" | head -5 | grep .; then
+		echo "  a process crashed, or a sanitizer complains: see above"
+		RESULT=1
+	fi
 }
 
 chaos_backends
