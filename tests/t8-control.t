@@ -205,6 +205,7 @@ conf | sed "s/^control .*/&\ncontrol-group daemon/" >"$TMP/c"
 start_conf <"$TMP/c"
 if [ "$(id -u)" = 0 ]; then
 	is "$(stat -c '%a %G' "$SOCKET")" '660 daemon' "a group's socket"
+	is "$(stat -c '%a %G' "/dev/shm/loadbalancer-seen.$LB_PID")" '640 daemon' "what requests were, its members may read"
 	like "$(as "$(getent group daemon | cut -d: -f3)")" $'^info\n0$' "whose members may"
 	is "$(setpriv --reuid 65534 --regid 65534 --groups "$(getent group daemon | cut -d: -f3)" "$LBCTL" -i "$LB_PID" log level)" info \
 	    "also when it is not their first group"
