@@ -47,7 +47,7 @@ static int control(struct loop *l, int op, struct loop_fd *h, uint32_t events)
 {
 	struct epoll_event ev = {
 		.events = events,
-		.data.u64 = (uint64_t)l->slot[h->fd].tag << 32 | (uint32_t)h->fd,
+		.data.u64 = (uint64_t)h->tag << 32 | (uint32_t)h->fd,
 	};
 	return epoll_ctl(l->ep, op, h->fd, &ev);
 }
@@ -58,11 +58,10 @@ int loop_add(struct loop *l, struct loop_fd *h, uint32_t events)
 		errno = EMFILE;
 		return -1;
 	}
-	struct loop_slot *s = &l->slot[h->fd];
-	s->tag++;
+	h->tag = ++l->tags;
 	if (control(l, EPOLL_CTL_ADD, h, events) < 0)
 		return -1;
-	s->h = h;
+	l->slot[h->fd] = h;
 	return 0;
 }
 
@@ -73,7 +72,7 @@ int loop_mod(struct loop *l, struct loop_fd *h, uint32_t events)
 
 void loop_del(struct loop *l, struct loop_fd *h)
 {
-	l->slot[h->fd].h = NULL;
+	l->slot[h->fd] = NULL;
 	epoll_ctl(l->ep, EPOLL_CTL_DEL, h->fd, NULL);	/* fails only for what is not there */
 }
 
@@ -81,7 +80,7 @@ void loop_close(struct loop *l, struct loop_fd *h)
 {
 	if (h->fd < 0)
 		return;
-	l->slot[h->fd].h = NULL;
+	l->slot[h->fd] = NULL;
 	close(h->fd);
 	h->fd = -1;
 }
@@ -96,9 +95,9 @@ void loop_set_hooks(struct loop *l, void (*before)(void *), void (*after)(void *
 /* Whom an event is for; NULL: nobody any more. */
 static struct loop_fd *listener_of(const struct loop *l, const struct epoll_event *ev)
 {
-	const struct loop_slot *s = &l->slot[(uint32_t)ev->data.u64];
+	struct loop_fd *h = l->slot[(uint32_t)ev->data.u64];
 
-	return s->tag == (uint32_t)(ev->data.u64 >> 32) ? s->h : NULL;
+	return h && h->tag == (uint32_t)(ev->data.u64 >> 32) ? h : NULL;
 }
 
 int loop_turn(struct loop *l, uint64_t max_wait_ns)

@@ -26,18 +26,15 @@ struct loop_fd {
 	loop_cb *cb;
 	int fd;		/* -1: none */
 	bool first;	/* its events go before those of others in a turn */
-};
-
-struct loop_slot {
-	struct loop_fd *h;	/* NULL: nobody listens to this descriptor */
-	uint32_t tag;		/* changes at each registration */
+	uint16_t tag;	/* loop.c: changes at each registration */
 };
 
 struct loop {
 	int ep;
 	unsigned max_fds;
 	uint64_t now_ns;		/* CLOCK_MONOTONIC at the last wake-up */
-	struct loop_slot *slot;		/* by descriptor; pages are touched as used */
+	struct loop_fd **slot;		/* who listens to a descriptor, or NULL; pages are touched as used */
+	uint16_t tags;			/* the last one given */
 	struct timer_wheel wheel;
 	void (*before)(void *);		/* see loop_set_hooks() */
 	void (*after)(void *, uint64_t now_ns);

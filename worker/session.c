@@ -29,7 +29,7 @@
 #define LINGER_READS	64	/* buffers of what nobody wants, in one turn */
 #define REQUESTS_TURN	32	/* pipelined requests that one session may have answered before others get theirs */
 
-_Static_assert(sizeof(struct session) + sizeof(struct loop_slot) <= 176, "an idle connection is to cost less than 200 bytes");
+_Static_assert(sizeof(struct session) <= 152, "an idle connection is to cost less than 200 bytes");
 
 static struct slab sessions = { .size = sizeof(struct session) };
 static struct handoff_msg back;		/* connections on their way back to the supervisor */
