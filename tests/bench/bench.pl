@@ -142,7 +142,7 @@ sub idle {
 		wrk($p, %small, conns => 128);	# what a burst leaves behind is there before
 		my $before = pss_bytes(tree($p->{pid}));
 		my ($handle, $held) = hold($p, $n);
-		pause(1.5);	# what is not settled at once is
+		pause(4);	# spare buffers have gone back
 		my $bytes = (pss_bytes(tree($p->{pid})) - $before) / $held;
 		push @held, $handle;
 		record('memory', $p->{name}, 1, { ops => $held, bytes => $bytes });

@@ -145,8 +145,8 @@ sub svg {
 		my ($most) = sort { $b <=> $a } values %v;
 		next unless $most && $most > 0;
 		my $unit = $unit{$what};
-		$out .= sprintf qq{<text x="10" y="%d" class="t">%s</text><text x="%d" y="%d" class="u">%s</text>\n}, $y, text($s->{title}),
-		    $left, $y, text($unit);
+		$out .= sprintf qq{<text x="10" y="%d" class="t">%s <tspan class="u">%s</tspan></text>\n}, $y,
+		    text($s->{title}), text($unit);
 		$y += 7;
 		for my $name (@{$s->{names}}) {
 			my $w = $v{$name} > 0 ? $v{$name} / $most * $wide : 0;
@@ -169,7 +169,7 @@ sub svg {
 	my $height = $y;
 	open my $f, '>', $file or die "$file: $!\n";
 	printf $f qq{<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 %d" width="860" height="%d" font-family="sans-serif">\n} .
-	    qq{<style>.t{font-size:13px;font-weight:bold}.u{font-size:11px;fill:#666}.n{font-size:12px;text-anchor:end}.v{font-size:11px;fill:#333}} .
+	    qq{<style>.t{font-size:13px;font-weight:bold}.u{font-size:11px;font-weight:normal;fill:#666}.n{font-size:12px;text-anchor:end}.v{font-size:11px;fill:#333}} .
 	    qq{.met{stroke:#0a0;stroke-width:2}.not{stroke:#d00;stroke-width:2}</style>\n<rect width="860" height="%d" fill="#fff"/>\n} .
 	    qq{<text x="10" y="25" font-size="16" font-weight="bold">What a balancer costs: shorter is better</text>\n} .
 	    qq{<text x="10" y="43" class="u">loadbalancer %s, nginx %s, HAProxy %s, %s; green and red lines: goals met and missed</text>\n%s</svg>\n},
