@@ -20,6 +20,7 @@
 #include "supervisor/dispatch.h"
 #include "supervisor/succession.h"
 
+#define CUSTODY_REST		1024		/* descriptors that are not for copies, at least */
 #define CUSTODY_SWEEP_NS	CONF_SECOND	/* while there are copies, ended ones are closed at least so often */
 
 enum custody_how {
@@ -425,10 +426,14 @@ void custody_turn(struct supervisor *s)
 void custody_init(struct supervisor *s)
 {
 	struct rlimit rl;
+	unsigned all, rest;
 
 	s->custody.sweep.cb = custody_due;
 	s->custody.most = 512;
-	/* The other half is for the connections that are being accepted, and for everything else. */
-	if (getrlimit(RLIMIT_NOFILE, &rl) == 0)
-		s->custody.most = rl.rlim_cur > 1u << 24 ? 1u << 23 : (unsigned)(rl.rlim_cur / 2);
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return;
+	all = rl.rlim_cur > 1u << 24 ? 1u << 24 : (unsigned)rl.rlim_cur;
+	/* The rest is for the connections that are being accepted or come back, and for everything else. */
+	rest = all / 8 > CUSTODY_REST ? all / 8 : CUSTODY_REST;
+	s->custody.most = all / 2 > rest ? all - rest : all / 2;
 }
