@@ -49,6 +49,7 @@
 #include "supervisor/logs.h"
 #include "supervisor/notify.h"
 #include "supervisor/state.h"
+#include "supervisor/strain.h"
 #include "supervisor/succession.h"
 #include "supervisor/upgrade.h"
 
@@ -61,7 +62,7 @@
 #define COMPILER	"gcc " __VERSION__
 #endif
 
-static struct supervisor sup = { .daemon_fd = -1, .pid_fd = -1, .health_wake = -1, .signals.fd = -1, .heir_pipe = -1 };
+static struct supervisor sup = { .daemon_fd = -1, .pid_fd = -1, .health_wake = -1, .signals.fd = -1, .heir_pipe = -1, .strain.fd = -1 };
 static int given = -1;	/* what a predecessor left: see inherit.h */
 
 /* ---- signals ---- */
@@ -277,6 +278,7 @@ static int prepare(struct conf *conf, bool serves)
 	succession_init(&sup);
 	children_init(&sup);
 	custody_init(&sup);
+	strain_init(&sup);
 	hang_init(&sup);
 	notify_init(&sup);
 	limit_none(&sup);
@@ -374,6 +376,7 @@ static void leave_nothing(void)
 		close(sup.signals.fd);
 	if (sup.dispatch.ep > 0)
 		close(sup.dispatch.ep);
+	strain_close(&sup);
 	if (sup.loop.slot)
 		loop_free(&sup.loop);
 	if (sup.pid_fd >= 0)

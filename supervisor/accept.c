@@ -6,7 +6,7 @@
  * connections pour in, that one is taken out and rounds go by the clock, about a millisecond apart,
  * as network cards moderate their interrupts: fewer and larger messages, fewer wake-ups of workers.
  * Measured on two cores with one connection per request: 34-35 us of CPU instead of 53. While
- * traffic is light there is no pause, and nobody waits.
+ * traffic is light, or processors have time to spare, there is no pause, and nobody waits.
  */
 #include "supervisor/accept.h"
 
@@ -20,6 +20,7 @@
 #include "os/log.h"
 #include "supervisor/dispatch.h"
 #include "supervisor/limit.h"
+#include "supervisor/strain.h"
 
 #define ACCEPT_LISTENERS	64	/* listeners looked at in one round; epoll takes turns among more */
 #define ACCEPT_BOUND		64	/* connections of one listener before others get their turn */
@@ -38,6 +39,7 @@
 #define ACCEPT_RATE_OFF		5.0
 #define ACCEPT_RATE_FULL	16.0
 #define ACCEPT_MEAN_MS		10.0
+#define ACCEPT_STRAIN		0.1	/* with less of it (strain.h) there is no pause */
 
 static void accept_exhausted(struct supervisor *s, const struct listener *l, int err)
 {
@@ -119,17 +121,22 @@ static void accept_measure(struct dispatch *d, uint64_t now_ns, unsigned n)
 	d->measured_ns = now_ns;
 }
 
-static uint64_t accept_pause_ns(const struct dispatch *d)
+static uint64_t accept_pause_ns(struct supervisor *s)
 {
-	double ms;
+	const struct dispatch *d = &s->dispatch;
+	double ms, strain;
 
 	if (d->per_ms < (d->coalescing ? ACCEPT_RATE_OFF : ACCEPT_RATE_ON))
+		return 0;
+	/* What a pause saves is processor time: where that is to be had for the asking, clients need not wait. */
+	strain = strain_now(s);
+	if (strain < ACCEPT_STRAIN)
 		return 0;
 	if (d->per_ms < ACCEPT_RATE_FULL)
 		ms = (d->per_ms - ACCEPT_RATE_OFF) / (ACCEPT_RATE_FULL - ACCEPT_RATE_OFF);
 	else
 		ms = ACCEPT_RATE_FULL / d->per_ms;
-	return (uint64_t)(ms * (double)CONF_MS);
+	return (uint64_t)(ms * strain * (double)CONF_MS);
 }
 
 /* What waits at the listeners that have something: each in turn, until there is nothing, or no room. */
@@ -152,7 +159,7 @@ static void accept_round(struct supervisor *s)
 
 	n = d->round.head.count;
 	accept_measure(d, s->loop.now_ns, (unsigned)n);
-	pause = n == HANDOFF_MAX ? 0 : accept_pause_ns(d);
+	pause = n == HANDOFF_MAX ? 0 : accept_pause_ns(s);
 	d->coalescing = n == HANDOFF_MAX ? d->coalescing : pause != 0;
 	d->next_round_ns = s->loop.now_ns + pause;
 	if (n) {

@@ -166,6 +166,14 @@ struct dispatch {
 	unsigned limited;		/* addresses that are at their limit; limit.c */
 };
 
+/* Whether processor time is scarce. strain.c */
+struct strain {
+	int fd;			/* /proc/self/schedstat; -1: there is none */
+	double value;		/* 0..1, a moving mean */
+	uint64_t looked_ns, busy, waited;	/* as of the last look */
+	uint32_t generation;
+};
+
 enum succession_phase {
 	SUCCESSION_IDLE,
 	SUCCESSION_HEALTH_ENDS,	/* the old health process ends, so that each word keeps one writer */
@@ -227,6 +235,7 @@ struct supervisor {
 	struct health health;
 	struct listeners listeners;
 	struct dispatch dispatch;
+	struct strain strain;
 	struct succession succession;
 	struct {
 		struct timer sweep;
