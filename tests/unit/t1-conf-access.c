@@ -123,7 +123,8 @@ static void test_inheritance(void)
 	    "listen c {\nbind *:82\naccess-log /b\nto p\n}\nlisten d {\nbind *:83\naccess-log /a format json\nto p\n}\n"
 	    "access-log /a format extended\nlog-level debug\n");
 
-	if (!ok(c != NULL, "a default that stands behind"))
+	ok(c != NULL, "a default that stands behind");
+	if (c == NULL)
 		return;
 	is_int(c->naccess_logs, 2, "each target is there once");
 	is_str(c->access_log[c->listener[0].access.log].target, "/a", "who says nothing has the default");
