@@ -313,11 +313,18 @@ event_torn() {
 	[ -z "$who" ] || kill -KILL "$who" 2>/dev/null
 	wait_for 10 chaos_settled
 }
+# How often the log says of an app server that it is down, or up.
+chaos_told() { grep -c "server app/b$1 is $2" "$LB_LOG"; }
+
 event_backend() {
-	local b
-	b=B$((RANDOM % 3 + 1))
-	kill_backend $b KILL
-	_backend $b
+	local n=$((RANDOM % 3 + 1)) down
+	down=$(chaos_told $n down)
+	kill_backend B$n KILL
+	_backend B$n
+	# The next one dies when this one is known to be back: all three at a time are another event.
+	[ "$CHAOS_KIND" = lb ] || return 0
+	wait_for 2 eval "[ \$(chaos_told $n down) -gt $down ]"
+	wait_for 5 eval "[ \$(chaos_told $n up) -gt \$(chaos_told $n down) ]"
 }
 
 # --- what is left ---
