@@ -17,19 +17,36 @@
 
 /* What the server would see: who is at it. */
 static struct seen {
-	struct { _Alignas(SHM_LINE) _Atomic uint32_t here; _Atomic uint64_t claims, refusals; } of[WORKERS + 1];
+	struct { _Alignas(SHM_LINE) _Atomic uint32_t here, moves; _Atomic uint64_t claims, refusals; } of[WORKERS + 1];
 	_Atomic uint32_t most, stop;
+	_Atomic uint64_t looks;		/* at all of them at one moment */
 } *seen;
 
 static struct table table;
 static int wake[SHM_WORKERS_MAX];
 
+/* `moves` is odd while `here` changes. */
+static void set_here(uint32_t slot, uint32_t n)
+{
+	atomic_fetch_add(&seen->of[slot].moves, 1);
+	atomic_store(&seen->of[slot].here, n);
+	atomic_fetch_add(&seen->of[slot].moves, 1);
+}
+
+/* How many are at it at one and the same moment; 0: somebody came or went while we looked. Who goes and lets in another one
+ * would be counted twice else. */
 static uint32_t at_server(void)
 {
-	uint32_t n = 0;
+	uint32_t n = 0, moves[WORKERS + 1];
 
-	for (unsigned i = 1; i <= WORKERS; i++)
+	for (unsigned i = 1; i <= WORKERS; i++) {
+		moves[i] = atomic_load(&seen->of[i].moves);
 		n += atomic_load(&seen->of[i].here);
+	}
+	for (unsigned i = 1; i <= WORKERS; i++)
+		if (moves[i] % 2 || atomic_load(&seen->of[i].moves) != moves[i])
+			return 0;
+	atomic_fetch_add(&seen->looks, 1);
 	return n;
 }
 
@@ -52,7 +69,7 @@ _Noreturn static void claim(uint32_t slot, uint32_t each)
 	server = (struct server){ .conf = &conf_server, .pool = &pool, .row = &table.server[0], .inflight = table_inflight(&table, slot) };
 	while (!atomic_load_explicit(&seen->stop, memory_order_relaxed)) {
 		if (held < each && queue_claim(&server)) {
-			atomic_store(&seen->of[slot].here, ++held);
+			set_here(slot, ++held);
 			n = at_server();
 			most = atomic_load(&seen->most);
 			while (n > most && !atomic_compare_exchange_weak(&seen->most, &most, n))
@@ -62,7 +79,7 @@ _Noreturn static void claim(uint32_t slot, uint32_t each)
 			if (held < each)
 				table_add(&seen->of[slot].refusals, 1);
 			if (held > 0) {
-				atomic_store(&seen->of[slot].here, --held);
+				set_here(slot, --held);
 				queue_release(&server);
 			}
 		}
@@ -100,6 +117,7 @@ static uint64_t run(uint32_t maxconn, uint32_t each, bool kills)
 		kill(pid[i], SIGKILL);
 		waitpid(pid[i], NULL, 0);
 		/* Its connections are closed, then its column is cleared: the supervisor's order. */
+		atomic_store(&seen->of[i].moves, 0);
 		atomic_store(&seen->of[i].here, 0);
 		table_fold(&table, i);
 		pid[i] = start(i, each);
@@ -112,8 +130,8 @@ static uint64_t run(uint32_t maxconn, uint32_t each, bool kills)
 		claims += atomic_load(&seen->of[i].claims);
 		refusals += atomic_load(&seen->of[i].refusals);
 	}
-	printf("# maxconn %u, %u each: %llu claims, %llu refusals, %u killed\n", maxconn, each, (unsigned long long)claims,
-	    (unsigned long long)refusals, killed);
+	printf("# maxconn %u, %u each: %llu claims, %llu refusals, %u killed, %llu looks\n", maxconn, each,
+	    (unsigned long long)claims, (unsigned long long)refusals, killed, (unsigned long long)atomic_load(&seen->looks));
 	return claims;
 }
 
