@@ -100,6 +100,9 @@ static void listeners_shut(struct supervisor *s, struct listener *l)
 	accept_remove(s, l);
 	if (l->limited)
 		s->dispatch.limited--;
+	/* The heir has a copy until it is made anew: nobody is to be let in there. */
+	if (!l->lent)
+		shutdown(l->fd, SHUT_RDWR);
 	close(l->fd);
 	if (!l->lent && l->addr.ss_family == AF_UNIX && lstat(path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
 		unlink(path);
