@@ -22,7 +22,7 @@ int loop_init(struct loop *l, unsigned max_fds)
 		return -1;
 	l->max_fds = max_fds;
 	/* Reserved, not taken: a page is touched when a descriptor in its range is first used. */
-	void *p = mmap(NULL, max_fds * sizeof *l->slot, PROT_READ | PROT_WRITE,
+	void *p = mmap(NULL, max_fds * sizeof(struct loop_fd *), PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		goto fail;
@@ -39,7 +39,7 @@ fail:
 
 void loop_free(struct loop *l)
 {
-	munmap(l->slot, l->max_fds * sizeof *l->slot);
+	munmap(l->slot, l->max_fds * sizeof(struct loop_fd *));
 	close(l->ep);
 }
 
