@@ -21,7 +21,7 @@
 #include "supervisor/succession.h"
 
 #define CUSTODY_REST		1024		/* descriptors that are not for copies, at least */
-#define CUSTODY_SWEEP_NS	CONF_SECOND	/* while there are copies, ended ones are closed at least so often */
+#define CUSTODY_SWEEP_NS	(2 * CONF_SECOND)	/* while there are copies, ended ones are closed at least so often */
 
 enum custody_how {
 	HELD_FREE,

@@ -7,7 +7,7 @@
  * it moves again. One that holds connections and gets no new ones is sent a ping now and then.
  *
  * The check runs while something may go wrong and not otherwise: ten times a second while something
- * is on the way to a worker, once a second while workers hold connections, never when idle.
+ * is on the way to a worker, every second or more seldom while workers hold connections, never when idle.
  *
  * Who hangs past the limit is asked where (SIGABRT: os/stack.h), and killed a moment later.
  */
@@ -149,7 +149,7 @@ static uint64_t hang_look(struct worker *w)
 		return 0;
 	if (w->sounded) {	/* it has answered: again in a while */
 		w->sounded = false;
-		return HANG_SLOW_CHECK_NS;
+		return limit / 4 > HANG_SLOW_CHECK_NS ? limit / 4 : HANG_SLOW_CHECK_NS;
 	}
 	w->sounded = w->pinged = channel_ping(w) == 0;
 	return w->pinged ? HANG_CHECK_NS : HANG_SLOW_CHECK_NS;
