@@ -269,6 +269,7 @@ fi
 cp "$LB" "$TMP/lb"
 LB_WAS=$LB LB=$TMP/lb
 start_conf < <(conf)
+wait_for 5 grep -q 'ready: ' "$LB_LOG"	# it listens a moment before
 ctl weight app1 5
 ctl upgrade
 said 0 $'the new program accepts the configuration and takes over\ngeneration 2 serves' "upgrade: waits until it serves"
