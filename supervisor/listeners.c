@@ -100,9 +100,6 @@ static void listeners_shut(struct supervisor *s, struct listener *l)
 	accept_remove(s, l);
 	if (l->limited)
 		s->dispatch.limited--;
-	/* The heir has a copy until it is made anew: nobody is to be let in there. */
-	if (!l->lent)
-		shutdown(l->fd, SHUT_RDWR);
 	close(l->fd);
 	if (!l->lent && l->addr.ss_family == AF_UNIX && lstat(path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
 		unlink(path);
@@ -231,6 +228,9 @@ void listeners_commit(struct supervisor *s, const struct conf *conf, struct list
 		}
 		log_info("%s: no longer listened on%s", old.v[i]->text,
 			 old.v[i]->lent ? "; the service manager keeps it open, and who still comes waits there" : "");
+		/* The heir has a copy until it is made anew: nobody is to be let in there. */
+		if (!old.v[i]->lent && shutdown(old.v[i]->fd, SHUT_RDWR) < 0)
+			log_warn("%s: shutdown: %s; it is open until the next heir is there", old.v[i]->text, strerror(errno));
 		listeners_shut(s, old.v[i]);
 		dropped++;
 	}
