@@ -21,6 +21,7 @@
 
 #include "ipc/handoff.h"
 #include "os/log.h"
+#include "os/sched.h"
 #include "worker/access.h"
 #include "worker/choose.h"
 #include "worker/conns.h"
@@ -40,6 +41,22 @@ static bool channel_ended;
 
 #define LAG_NS	CONF_SECOND	/* the longest turn is told for so long */
 
+static struct sched scheduling;
+
+/* Once a second, while there is work. */
+static void look_at_scheduling(uint64_t now_ns)
+{
+	uint64_t mean_ns;
+
+	if (!sched_look(&scheduling, now_ns, &mean_ns))
+		return;
+	if (scheduling.batch)
+		log_info("scheduling is batch again, to see whether processors are free soon enough now");
+	else
+		log_info("scheduling is normal for %llu s: with batch, others keep the processors for too long, %llu us each time",
+		    (unsigned long long)(scheduling.pause_ns / CONF_SECOND), (unsigned long long)(mean_ns / 1000));
+}
+
 static void asleep(void *row)
 {
 	static uint64_t longest_ns, since_ns;
@@ -56,6 +73,7 @@ static void asleep(void *row)
 		atomic_store_explicit(&w->loop_lag_ns, longest_ns, memory_order_relaxed);
 		longest_ns = 0;
 		since_ns = now_ns;
+		look_at_scheduling(now_ns);
 	}
 }
 
@@ -181,6 +199,7 @@ static void start(const struct worker_start *st)
 		fds = rl.rlim_cur > 1 << 24 ? 1 << 24 : (unsigned)rl.rlim_cur;
 	if (loop_init(&worker.loop, fds) < 0)
 		log_fatal("event loop: %s", strerror(errno));
+	sched_begin(&scheduling, worker.conf->scheduling, worker.loop.now_ns);
 	loop_set_hooks(&worker.loop, asleep, awake, worker.row);
 	state_init();
 	choose_init();

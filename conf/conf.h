@@ -18,6 +18,7 @@
 
 #include "conf/conf_access.h"
 #include "conf/conf_http.h"
+#include "os/sched.h"
 
 #define CONF_SECOND	UINT64_C(1000000000)
 #define CONF_MS		UINT64_C(1000000)
@@ -207,6 +208,7 @@ struct conf {
 	uint64_t grace_ns;		/* SIGTERM: time for what is in flight; 30 s */
 	uint64_t drain_ns;		/* reload: time for old workers; 1 h */
 	bool custody;			/* the supervisor keeps copies of clients' descriptors, so that they outlive a worker */
+	enum sched_wish scheduling;	/* of workers; auto */
 	bool heir;			/* a process waits to succeed a supervisor that is killed; true, false with the command line */
 	uint64_t hang_ns;		/* a worker busy for longer is replaced; 10 s */
 	struct conf_pool *pool;

@@ -72,6 +72,9 @@ const char *const words_facilities[] = {
 const char *const words_log_levels[] = {
 	[CONF_LOG_ERROR] = "error", [CONF_LOG_WARN] = "warn", [CONF_LOG_INFO] = "info", [CONF_LOG_DEBUG] = "debug", NULL
 };
+static const char *const words_scheduling[] = {
+	[SCHED_WISH_AUTO] = "auto", [SCHED_WISH_BATCH] = "batch", [SCHED_WISH_NORMAL] = "normal", NULL
+};
 static const char *const words_error_status[] = { "standard", "500", NULL };
 
 #define TIME(name, s, field, min, max)	{ name, WORDS_TIME, AT(s, field), min, max, NULL, 0, NULL, NULL }
@@ -104,6 +107,7 @@ const struct words_entry words_top[] = {
 	TIME("drain-timeout", conf, drain_ns, 0, 7 * DAY),
 	TIME("hang-timeout", conf, hang_ns, 100 * CONF_MS, HOUR),
 	ONE_OF("custody", WORDS_BOOL, conf, custody, words_off_on),
+	ONE_OF("scheduling", WORDS_ENUM, conf, scheduling, words_scheduling),
 	ONE_OF("heir", WORDS_BOOL, conf, heir, words_off_on),
 	END
 };

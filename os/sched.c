@@ -1,0 +1,102 @@
+/* How the scheduler treats us. Any process. */
+#include "os/sched.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define LOOK_NS		UINT64_C(1000000000)
+#define TURNS		64	/* fewer say nothing */
+/*
+ * Measured on two processors that a load generator, servers and two workers shared: with batch a worker waited 6 us
+ * each time at 100 requests a second, 18 us at 60,000 and 45 us at what the machine could do; beside programs that never
+ * slept 95 us (where normal had 44 to 95) to 620 us (where normal had 34).
+ */
+#define LONG_NS		UINT64_C(80000)
+#define PAUSE_MIN_NS	(4 * LOOK_NS)
+#define PAUSE_MAX_NS	(64 * LOOK_NS)
+#define CALM_NS		(64 * LOOK_NS)	/* batch did well for so long: the next pause is a short one again */
+
+/* 0, or -1 with errno; no privilege is needed between these two. */
+static int become(bool batch)
+{
+	return sched_setscheduler(0, batch ? SCHED_BATCH : SCHED_OTHER, &(struct sched_param){ 0 });
+}
+
+static bool figures(const struct sched *s, uint64_t *wait_ns, uint64_t *turns)
+{
+	char text[80], *at, *end;
+	ssize_t n = pread(s->fd, text, sizeof text - 1, 0);
+
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	strtoull(text, &at, 10);	/* it ran so long */
+	*wait_ns = strtoull(at, &end, 10);
+	*turns = strtoull(end, &at, 10);
+	return at > end;
+}
+
+static void leave(struct sched *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+}
+
+void sched_begin(struct sched *s, enum sched_wish wish, uint64_t now_ns)
+{
+	int policy = sched_getscheduler(0);
+
+	*s = (struct sched){ .fd = -1, .batch = policy == SCHED_BATCH, .looked_ns = now_ns, .since_ns = now_ns,
+		.pause_ns = PAUSE_MIN_NS };
+	if (policy != SCHED_OTHER && policy != SCHED_BATCH)
+		return;
+	if (wish == SCHED_WISH_AUTO) {
+		s->fd = open("/proc/self/schedstat", O_RDONLY | O_CLOEXEC);
+		if (s->fd < 0 || !figures(s, &s->wait_ns, &s->turns)) {
+			leave(s);
+			return;
+		}
+	}
+	if (become(wish != SCHED_WISH_NORMAL) < 0)	/* a system call filter may forbid it */
+		leave(s);
+	else
+		s->batch = wish != SCHED_WISH_NORMAL;
+}
+
+bool sched_look(struct sched *s, uint64_t now_ns, uint64_t *mean_ns)
+{
+	uint64_t wait_ns, turns;
+	bool batch = s->batch;
+
+	if (s->fd < 0 || now_ns - s->looked_ns < LOOK_NS)
+		return false;
+	s->looked_ns = now_ns;
+	if (!batch && now_ns - s->since_ns < s->pause_ns)
+		return false;
+	if (!figures(s, &wait_ns, &turns)) {
+		leave(s);
+		return false;
+	}
+	if (batch && turns - s->turns < TURNS)
+		return false;
+	*mean_ns = (wait_ns - s->wait_ns) / (turns > s->turns ? turns - s->turns : 1);
+	s->wait_ns = wait_ns;
+	s->turns = turns;
+	if (batch && *mean_ns <= LONG_NS) {
+		if (now_ns - s->since_ns >= CALM_NS)
+			s->pause_ns = PAUSE_MIN_NS;
+		return false;
+	}
+	if (become(!batch) < 0) {
+		leave(s);
+		return false;
+	}
+	if (batch && now_ns - s->since_ns < CALM_NS && s->pause_ns < PAUSE_MAX_NS)
+		s->pause_ns *= 2;
+	s->batch = !batch;
+	s->since_ns = now_ns;
+	return true;
+}
