@@ -117,7 +117,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(BUILD)/core.a
 tools: $(TOOLS)
 
 check: $(BUILD)/loadbalancer $(if $(CTL),$(BUILD)/lbctl) $(TOOLS) $(UNIT)
-	@tests/house/need.sh chromium curl dnsmasq logrotate python3 ip keepalived nginx promtool prove openssl hitch tmux /usr/lib/python3/dist-packages/websockets/__init__.py
+	@tests/house/need.sh chromium curl dnsmasq logrotate python3 ip keepalived nginx promtool prove openssl hitch tmux strace /usr/lib/python3/dist-packages/websockets/__init__.py
 	LB=$(abspath $(BUILD)/loadbalancer) TESTBIN=$(abspath $(BUILD)/tools) LBCTL=$(abspath $(BUILD)/lbctl) \
 	    prove -j$(JOBS) --timer $(TESTS)
 

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "ipc/handoff.h"
+#include "os/burst.h"
 #include "os/log.h"
 #include "os/sched.h"
 #include "worker/access.h"
@@ -77,6 +78,12 @@ static void asleep(void *row)
 	}
 }
 
+static void told(void *row)
+{
+	(void)row;
+	conn_send_put_off();
+}
+
 static void awake(void *row, uint64_t now_ns)
 {
 	struct shm_worker *w = row;
@@ -87,8 +94,12 @@ static void awake(void *row, uint64_t now_ns)
 
 static void take_connections(struct handoff_msg *m)
 {
-	for (unsigned i = 0; i < m->head.count; i++)
+	unsigned ahead = worker.loop.ahead;
+
+	for (unsigned i = 0; i < m->head.count; i++) {
+		worker.loop.ahead = ahead + m->head.count - i - 1;
 		session_start(m->fd[i], &m->rec[i]);
+	}
 }
 
 /* Files come along opened: we may not open them ourselves. */
@@ -199,8 +210,10 @@ static void start(const struct worker_start *st)
 		fds = rl.rlim_cur > 1 << 24 ? 1 << 24 : (unsigned)rl.rlim_cur;
 	if (loop_init(&worker.loop, fds) < 0)
 		log_fatal("event loop: %s", strerror(errno));
+	if (worker.conf->io_uring && burst_open() < 0)
+		log_debug("io_uring is not to be had (%s): each send is a system call of its own", strerror(errno));
 	sched_begin(&scheduling, worker.conf->scheduling, worker.loop.now_ns);
-	loop_set_hooks(&worker.loop, asleep, awake, worker.row);
+	loop_set_hooks(&worker.loop, asleep, awake, told, worker.row);
 	state_init();
 	choose_init();
 	queue_init();

@@ -209,6 +209,7 @@ struct conf {
 	uint64_t drain_ns;		/* reload: time for old workers; 1 h */
 	bool custody;			/* the supervisor keeps copies of clients' descriptors, so that they outlive a worker */
 	enum sched_wish scheduling;	/* of workers; auto */
+	bool io_uring;			/* where the kernel has it; true */
 	bool heir;			/* a process waits to succeed a supervisor that is killed; true, false with the command line */
 	uint64_t hang_ns;		/* a worker busy for longer is replaced; 10 s */
 	struct conf_pool *pool;

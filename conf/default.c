@@ -32,6 +32,7 @@ int default_conf(struct conf *c)
 	c->drain_ns = 3600 * CONF_SECOND;
 	c->hang_ns = 10 * CONF_SECOND;
 	c->custody = true;
+	c->io_uring = true;
 	c->heir = true;
 	c->log_level = CONF_LOG_INFO;
 	parse_access_off(&c->access);

@@ -108,6 +108,7 @@ const struct words_entry words_top[] = {
 	TIME("hang-timeout", conf, hang_ns, 100 * CONF_MS, HOUR),
 	ONE_OF("custody", WORDS_BOOL, conf, custody, words_off_on),
 	ONE_OF("scheduling", WORDS_ENUM, conf, scheduling, words_scheduling),
+	ONE_OF("io-uring", WORDS_BOOL, conf, io_uring, words_off_on),
 	ONE_OF("heir", WORDS_BOOL, conf, heir, words_off_on),
 	END
 };

@@ -30,6 +30,8 @@ int loop_init(struct loop *l, unsigned max_fds)
 	l->now_ns = loop_clock_ns();
 	l->before = NULL;
 	l->after = NULL;
+	l->told = NULL;
+	l->ahead = 0;
 	timer_wheel_init(&l->wheel, l->now_ns);
 	return 0;
 fail:
@@ -85,10 +87,12 @@ void loop_close(struct loop *l, struct loop_fd *h)
 	h->fd = -1;
 }
 
-void loop_set_hooks(struct loop *l, void (*before)(void *), void (*after)(void *, uint64_t now_ns), void *arg)
+void loop_set_hooks(struct loop *l, void (*before)(void *), void (*after)(void *, uint64_t now_ns), void (*told)(void *),
+    void *arg)
 {
 	l->before = before;
 	l->after = after;
+	l->told = told;
 	l->hook_arg = arg;
 }
 
@@ -128,19 +132,27 @@ int loop_turn(struct loop *l, uint64_t max_wait_ns)
 		l->after(l->hook_arg, l->now_ns);
 	if (n < 0 && err != EINTR)
 		return -1;
+	l->ahead = n > 0 ? (unsigned)n : 0;
 	for (int i = 0; i < n; i++) {
 		struct loop_fd *h = listener_of(l, &l->event[i]);
 		if (h && h->first) {
 			uint32_t events = l->event[i].events;
 			l->event[i].events = 0;
+			l->ahead--;
 			h->cb(h, events);
 		}
 	}
 	for (int i = 0; i < n; i++) {
-		struct loop_fd *h = l->event[i].events ? listener_of(l, &l->event[i]) : NULL;
+		struct loop_fd *h;
+		if (l->event[i].events == 0)
+			continue;
+		l->ahead--;
+		h = listener_of(l, &l->event[i]);
 		if (h)
 			h->cb(h, l->event[i].events);
 	}
+	if (l->told)
+		l->told(l->hook_arg);
 	timer_run(&l->wheel, l->now_ns);
 	if (l->now_ns >= due)
 		log_tick(l->now_ns);

@@ -35,9 +35,11 @@ struct loop {
 	uint64_t now_ns;		/* CLOCK_MONOTONIC at the last wake-up */
 	struct loop_fd **slot;		/* who listens to a descriptor, or NULL; pages are touched as used */
 	uint16_t tags;			/* the last one given */
+	unsigned ahead;			/* events of this turn that have not been told yet */
 	struct timer_wheel wheel;
 	void (*before)(void *);		/* see loop_set_hooks() */
 	void (*after)(void *, uint64_t now_ns);
+	void (*told)(void *);
 	void *hook_arg;
 	struct epoll_event event[LOOP_EVENTS];
 };
@@ -64,7 +66,9 @@ uint64_t loop_clock_ns(void);
  */
 int loop_turn(struct loop *l, uint64_t max_wait_ns);
 
-/* Called around the wait of loop_turn, e.g. to say "asleep" in the shared table. May be NULL. */
-void loop_set_hooks(struct loop *l, void (*before)(void *), void (*after)(void *, uint64_t now_ns), void *arg);
+/* Called around the wait of loop_turn, e.g. to say "asleep" in the shared table, and when all events of a turn have been
+ * told, before the timers. Each may be NULL. */
+void loop_set_hooks(struct loop *l, void (*before)(void *), void (*after)(void *, uint64_t now_ns), void (*told)(void *),
+    void *arg);
 
 #endif

@@ -138,7 +138,7 @@ lingers() {	# how long, in ms, after our FIN the balancer still takes what the c
 		while (time - $t < 5 && defined syswrite $s, "x") { sleep 0.02 } printf "%d\n", (time - $t) * 1000' "$PORT"
 }
 start "server b1 127.0.0.1:$B1" -- "linger-timeout 400ms"
-between "$(lingers)" 350 2000 "behind an error the client may go on sending for linger-timeout"
+between "$(lingers)" 350 2600 "behind an error the client may go on sending for linger-timeout (the copy in custody is closed within 2 s)"
 stop_lb
 start "server b1 127.0.0.1:$B1" -- "linger-timeout 1200ms"
 between "$(lingers)" 1100 3500 "as long as was said"

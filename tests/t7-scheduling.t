@@ -1,5 +1,6 @@
 #!/bin/bash
-# How the kernel schedules the workers, and that they notice when that was the wrong choice.
+# How the kernel schedules the workers, and that they notice when that was the wrong choice. And that they send together
+# what they have to send, where it lets them.
 . "${0%/*}/lib.sh"
 
 start_backend S1
@@ -39,6 +40,41 @@ conf 'scheduling realtime' >"$LB_CONF"
 run_lb -t -c "$LB_CONF"
 is "$STATUS" 1 "what is not known is refused"
 like "$ERR" 'conf:2:12: .*auto, batch or normal' "with place and choice"
+
+# --- io-uring ---
+rings() { local p; for p in $(workers); do find "/proc/$p/fd" -lname 'anon_inode:\[io_uring\]'; done | wc -l; }
+# Requests of many at a time; how many of the workers' system calls were io_uring_enter(2), and how many sendto(2).
+calls() {
+	local p tracers=()
+	for p in $(workers); do
+		strace -f -qq -e trace=io_uring_enter,sendto -o "$TMP/calls.$p" -p "$p" 2>"$TMP/null" &
+		tracers+=($!)
+	done
+	wait_for 5 eval '! grep -L "^TracerPid:.[1-9]" $(workers | sed "s|.*|/proc/&/status|") | grep -q .'
+	LOAD=$(load -n 4000 -c 32)
+	kill "${tracers[@]}"
+	wait "${tracers[@]}" 2>"$TMP/null"
+	ENTERS=$(cat "$TMP"/calls.* | grep -c io_uring_enter) SENDS=$(cat "$TMP"/calls.* | grep -c sendto)
+	rm -f "$TMP"/calls.*
+}
+conf >"$LB_CONF"
+kill -HUP "$LB_PID"
+wait_for 10 settled 3
+if [ "$(rings)" = 2 ]; then
+	ok "each worker has an io_uring" true
+	calls
+	like "$LOAD" '"ok":4000,"failed":0' "what it sends arrives"
+	ok "several things to send go in one call ($ENTERS calls; $SENDS sends by themselves)" [ "$ENTERS" -gt 20 -a "$((ENTERS + SENDS))" -lt 6000 ]
+else
+	skip "no io_uring on this machine"
+fi
+conf 'io-uring off' 'scheduling normal' >"$LB_CONF"
+kill -HUP "$LB_PID"
+wait_for 10 settled 0
+is "$(rings)" 0 "io-uring off: they have none"
+calls
+like "$LOAD" '"ok":4000,"failed":0' "it serves without"
+ok "each send is a call ($SENDS)" [ "$ENTERS" = 0 -a "$SENDS" -ge 8000 ]
 stop_lb
 
 # What it was given by whoever started it and is neither of both, it keeps.

@@ -2,12 +2,36 @@
 #include "worker/conn.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "os/burst.h"
+#include "os/log.h"
 #include "worker/custody.h"
 #include "worker/state.h"
+
+#define PUT_OFF_BYTES	2048		/* of one write; what is larger costs so much itself that its system call does not matter */
+#define PUT_OFF_ROOM	(64 * 1024)	/* of all in one turn */
+#define PUT_OFF_ROUNDS	4		/* what the last has brought about is written at once */
+
+/* Writes that wait for the end of the turn. Two sets: while one is reported, the other fills. */
+static struct {
+	struct burst_op op[BURST_MAX];
+	struct conn *conn[BURST_MAX];	/* NULL: it has been closed */
+	unsigned n;
+	uint32_t used;
+	char data[PUT_OFF_ROOM];
+} put_off[2];
+static unsigned filling;
+static bool at_once;
+/* The one that is being reported: what it asked for, and got. */
+static struct {
+	struct conn *conn;
+	size_t asked;
+	int result;
+} sent;
 
 void conn_start(struct conn *c, int fd, loop_cb *cb)
 {
@@ -28,20 +52,30 @@ void conn_events(struct conn *c, uint32_t events)
 {
 	if (events & EPOLLIN)
 		c->rd = true;
-	if (events & EPOLLOUT)
-		c->wr = true;
+	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))	/* of an end, too: writing fails, and shows it */
+		c->wr = !c->sending;
 	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
 		c->rd = true;
 		c->hup = true;
 	}
-	if (events & (EPOLLHUP | EPOLLERR)) {
-		c->wr = true;	/* writing fails, and shows it */
+	if (events & (EPOLLHUP | EPOLLERR))
 		c->broken = true;
-	}
+}
+
+static void forget_put_off(const struct conn *c)
+{
+	for (unsigned set = 0; set < 2; set++)
+		for (unsigned i = 0; i < put_off[set].n; i++)
+			if (put_off[set].conn[i] == c)
+				put_off[set].conn[i] = NULL;
 }
 
 void conn_close(struct conn *c)
 {
+	if (c->sending)
+		forget_put_off(c);
+	if (sent.conn == c)
+		sent.conn = NULL;
 	buf_give(&c->in);
 	if (c->h.fd >= 0 && (c->custody || c->owed))
 		custody_end(c);
@@ -97,20 +131,111 @@ void conn_take(struct conn *c, uint32_t n)
 		buf_give(&c->in);
 }
 
+/* Alone in its turn, a write gains nothing by waiting. */
+static bool may_be_put_off(size_t size)
+{
+	return size <= PUT_OFF_BYTES && !at_once && (worker.loop.ahead > 0 || put_off[filling].n > 0) &&
+	    put_off[filling].n < BURST_MAX && put_off[filling].used + size <= PUT_OFF_ROOM;
+}
+
+static void put_it_off(struct conn *c, const struct iovec iov[2], int flags)
+{
+	unsigned n = put_off[filling].n++;
+	char *data = put_off[filling].data + put_off[filling].used;
+	size_t size = iov[0].iov_len + iov[1].iov_len;
+
+	if (iov[0].iov_len)
+		memcpy(data, iov[0].iov_base, iov[0].iov_len);
+	if (iov[1].iov_len)
+		memcpy(data + iov[0].iov_len, iov[1].iov_base, iov[1].iov_len);
+	put_off[filling].used += (uint32_t)size;
+	put_off[filling].op[n] = (struct burst_op){ .fd = c->h.fd, .flags = flags, .data = data, .size = (unsigned)size };
+	put_off[filling].conn[n] = c;
+	c->sending = true;
+	c->wr = false;
+}
+
+/* Without those whose connection has been closed: their descriptors may be somebody else's by now. */
+static unsigned still_wanted(unsigned set)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < put_off[set].n; i++) {
+		if (put_off[set].conn[i] == NULL)
+			continue;
+		put_off[set].op[n] = put_off[set].op[i];
+		put_off[set].conn[n++] = put_off[set].conn[i];
+	}
+	return put_off[set].n = n;
+}
+
+/* Its owner has not asked what was written, and would write it again. It cannot be; if it is, nobody gets a byte twice. */
+static void broken_off(void)
+{
+	if (sent.result > 0) {
+		log_error("a write was put off and is not taken note of; its connection is closed");
+		shutdown(sent.conn->h.fd, SHUT_RDWR);
+		sent.conn->broken = true;
+	}
+	sent.conn = NULL;
+}
+
+void conn_send_put_off(void)
+{
+	for (unsigned round = 1; put_off[filling].n > 0; round++) {
+		unsigned set = filling, n = still_wanted(set);
+
+		filling = 1 - set;
+		burst_send(put_off[set].op, n);
+		at_once = round == PUT_OFF_ROUNDS;
+		for (unsigned i = 0; i < n; i++) {
+			struct conn *c = put_off[set].conn[i];
+			if (c == NULL)
+				continue;
+			worker.loop.ahead = n - i - 1;
+			sent.conn = c;
+			sent.asked = put_off[set].op[i].size;
+			sent.result = put_off[set].op[i].result;
+			c->sending = false;
+			c->wr = true;
+			c->h.cb(&c->h, 0);
+			if (sent.conn)
+				broken_off();
+		}
+		put_off[set].n = put_off[set].used = 0;
+	}
+	at_once = false;
+	worker.loop.ahead = 0;
+}
+
 long conn_write(struct conn *c, const char *first, size_t first_size, const char *second, size_t second_size, bool fin)
 {
 	int flags = MSG_NOSIGNAL | (fin ? MSG_MORE : 0);
 	struct iovec iov[2] = { { (void *)first, first_size }, { (void *)second, second_size } };
 	struct msghdr m = { .msg_iov = first_size ? iov : iov + 1, .msg_iovlen = first_size ? 2 : 1 };
+	size_t size = first_size + second_size;
 	ssize_t n;
 
-	do	/* send(2) is a little cheaper than sendmsg(2) where one piece is all there is */
-		n = second_size == 0 ? send(c->h.fd, first, first_size, flags) :
-		    first_size == 0 ? send(c->h.fd, second, second_size, flags) :
-		    sendmsg(c->h.fd, &m, flags);
-	while (n < 0 && errno == EINTR);
+	if (sent.conn == c) {
+		sent.conn = NULL;
+		size = sent.asked;
+		n = sent.result;
+		if (n < 0) {
+			errno = -sent.result;
+			n = -1;
+		}
+	} else if (may_be_put_off(size)) {
+		put_it_off(c, iov, flags);
+		return CONN_AGAIN;
+	} else {
+		do	/* send(2) is a little cheaper than sendmsg(2) where one piece is all there is */
+			n = second_size == 0 ? send(c->h.fd, first, first_size, flags) :
+			    first_size == 0 ? send(c->h.fd, second, second_size, flags) :
+			    sendmsg(c->h.fd, &m, flags);
+		while (n < 0 && errno == EINTR);
+	}
 	if (n >= 0) {
-		if ((size_t)n < first_size + second_size)
+		if ((size_t)n < size)
 			c->wr = false;
 		return n;
 	}

@@ -23,6 +23,7 @@ struct conn {
 	bool broken:1;		/* reset, or both directions are over */
 	bool eof:1;		/* the end has been read */
 	bool shut:1;		/* we have sent FIN */
+	bool sending:1;		/* a write has been put off, to be made with others; wr is false so long */
 	bool cut:1;		/* writing has shown that the peer has reset it; reading may then show a mere end */
 	/* custody.c; only a client's */
 	bool peek:1;		/* what is read stays in the socket */
@@ -44,9 +45,19 @@ void conn_close(struct conn *c);
 int conn_read(struct conn *c);
 /* Takes n bytes off the front of c->in; gives the buffer back when it is empty. */
 void conn_take(struct conn *c, uint32_t n);
-/* Writes first[0..first_size) and then second[..]. Bytes, CONN_AGAIN, CONN_ERROR. fin: FIN follows in this turn when all of
+/*
+ * Writes first[0..first_size) and then second[..]. Bytes, CONN_AGAIN, CONN_ERROR.
+ *
+ * Small writes of one turn are made together, in one system call: then it is CONN_AGAIN and c->sending, the bytes have been
+ * copied, and the event callback, called without an event before the turn is over, finds wr set again and has to
+ * come back with the same bytes at the front (more behind them is fine), for which it gets what has become of them. Who
+ * closes the connection before that has not written.
+ *
+ * fin: FIN follows in this turn when all of
  * it is written, so the kernel may keep it back until then and send both in one segment. */
 long conn_write(struct conn *c, const char *first, size_t first_size, const char *second, size_t second_size, bool fin);
+/* To be called when all events of a turn have been told. */
+void conn_send_put_off(void);
 /* Closing it will be a reset (with a copy elsewhere, it is one now): what it brought is not the whole, and the peer must
  * see that. */
 void conn_reset(struct conn *c);

@@ -169,6 +169,8 @@ static enum exchange_result await(struct exchange *x)
 	const struct conf_listener *l = s->listener;
 	uint64_t now = state_now(), moved = x->up.moved + x->down.moved;
 
+	if (s->c.sending || x->u->c.sending)	/* what is to be waited for shows within this turn */
+		return EXCHANGE_WAIT;
 	if (x->wait_body || x->wait_client) {
 		if (conn_arm(&s->c) < 0) {
 			exchange_abort(x);

@@ -94,7 +94,7 @@ enum flow_result flow_pump(struct flow *f, struct conn *from, struct conn *to, s
 					*left -= took;
 			}
 			if ((uint32_t)n < h + body)
-				return FLOW_WAIT_WRITE;
+				continue;
 		}
 		if (f->pipe) {
 			if (!to->wr)
@@ -197,6 +197,8 @@ enum flow_result flow_pump_chunked(struct flow *f, struct http_body *body, struc
 	uint64_t start = f->moved;
 
 	for (;;) {
+		if (to->sending)
+			return FLOW_WAIT_WRITE;
 		if (!reframe(body, from, out, chunked, span, over, keep))
 			return FLOW_BAD;
 		if (buf_size(out) > 0) {
@@ -208,7 +210,7 @@ enum flow_result flow_pump_chunked(struct flow *f, struct http_body *body, struc
 			f->moved += (uint64_t)n;
 			out->at += (uint32_t)n;
 			if (out->at < out->end)
-				return FLOW_WAIT_WRITE;
+				continue;
 			if (!keep || !*keep)
 				out->at = out->end = 0;
 		}

@@ -72,7 +72,8 @@ bool move_possible(const struct session *s)
 {
 	const struct exchange *x = s->x;
 
-	if (s->phase != SESSION_EXCHANGE || x == NULL || x->u == NULL || x->server == NULL || s->c.broken)
+	if (s->phase != SESSION_EXCHANGE || x == NULL || x->u == NULL || x->server == NULL || s->c.broken ||
+	    s->c.sending || x->u->c.sending)
 		return false;
 	if (x->state != X_TUNNEL && !(x->state == X_TALK && x->answered && x->req_sent))
 		return false;

@@ -236,6 +236,8 @@ static bool send_out(struct session *s)
 	struct buf *b = s->out;
 
 	while (b && buf_size(b) + b->tail_size > 0) {
+		if (s->c.sending)
+			return false;
 		if (!s->c.wr) {
 			timer_set(&worker.loop.wheel, &s->timer, status_until(s, state_now() + s->listener->send_timeout_ns));
 			if (conn_arm(&s->c) < 0)

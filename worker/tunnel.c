@@ -99,6 +99,8 @@ enum exchange_result tunnel_run(struct exchange *x)
 		exchange_end(x, false);
 		return EXCHANGE_LINGER;
 	}
+	if (c->sending || u->sending)
+		return up == WAY_YIELD || down == WAY_YIELD ? EXCHANGE_YIELD : EXCHANGE_WAIT;
 	if (conn_arm(c) < 0) {
 		exchange_abort(x);
 		return EXCHANGE_CLOSE;

@@ -367,7 +367,7 @@ static const struct bad bads[] = {
 	{ "", "F:1:1: there is nothing to listen on; expected a block listen NAME {\n" },
 	{ "wokers 4\n" POOL LISTEN, "F:1:1: unknown directive \"wokers\" outside of blocks; did you mean \"workers\"?\n" },
 	{ "qqq 4\n" POOL LISTEN, "F:1:1: unknown directive \"qqq\" outside of blocks; expected workers, max-servers, pool, listen, error-file, "
-	    "access-log, resolver, user, group, pid, control, control-group, log, log-level, log-facility, error-status, max-connections, grace-timeout, drain-timeout, hang-timeout, custody, scheduling or heir\n" },
+	    "access-log, resolver, user, group, pid, control, control-group, log, log-level, log-facility, error-status, max-connections, grace-timeout, drain-timeout, hang-timeout, custody, scheduling, io-uring or heir\n" },
 	{ POOL LISTEN "workers 0\n", "F:8:9: \"0\" is out of range; expected a number from 1 to 64 or auto\n" },
 	{ POOL LISTEN "workers 65\n", "F:8:9: \"65\" is out of range; expected a number from 1 to 64 or auto\n" },
 	{ POOL LISTEN "workers 99999999999999999999\n",
@@ -406,7 +406,7 @@ static const struct bad bads[] = {
 	{ "pool p {\nserver a 1\n" LISTEN,
 	    "F:3:1: \"listen\" begins inside a block; expected \"}\" before it, to close the block of line 1\n" },
 	{ POOL LISTEN "backend x {\nserver a 1\nfoo {\n}\n}\n", "F:8:1: unknown directive \"backend\" outside of blocks; expected workers, "
-	    "max-servers, pool, listen, error-file, access-log, resolver, user, group, pid, control, control-group, log, log-level, log-facility, error-status, max-connections, grace-timeout, drain-timeout, hang-timeout, custody, scheduling or heir\n" },
+	    "max-servers, pool, listen, error-file, access-log, resolver, user, group, pid, control, control-group, log, log-level, log-facility, error-status, max-connections, grace-timeout, drain-timeout, hang-timeout, custody, scheduling, io-uring or heir\n" },
 	{ "bind *:80\n" POOL LISTEN, "F:1:1: \"bind\" stands outside of blocks; expected it in a listener\n" },
 	{ "pool p {\nserver a 8080\nmode tcp\n}\n" LISTEN, "F:3:1: \"mode\" stands in a pool; expected it in a listener\n" },
 	{ "pool p {\nserver a 8080\nworkers 3\n}\n" LISTEN, "F:3:1: \"workers\" stands in a pool; expected it outside of blocks\n" },
