@@ -18,7 +18,7 @@ enum sched_wish { SCHED_WISH_AUTO, SCHED_WISH_BATCH, SCHED_WISH_NORMAL };
 struct sched {
 	int fd;			/* /proc/self/schedstat; -1: nothing is to be decided (any more) */
 	bool batch;
-	uint64_t wait_ns, turns;	/* when last looked */
+	uint64_t run_ns, wait_ns, turns;	/* when last looked */
 	uint64_t looked_ns, since_ns;	/* last look; since when it is as it is */
 	uint64_t pause_ns;		/* so long it stays normal before batch is tried again */
 };
