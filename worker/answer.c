@@ -53,6 +53,32 @@ static bool out_ready(struct session *s)
 	return s->out != NULL;
 }
 
+/*
+ * Interim answers in s->out, as far as the client takes them. WAIT: that was all for now. Not put off: what has gone by the
+ * time the server fails decides whether we may answer instead.
+ */
+static enum exchange_result send_interim(struct exchange *x)
+{
+	struct session *s = x->s;
+
+	while (buf_size(s->out) > 0 && s->c.wr) {
+		long n = conn_write_now(&s->c, s->out->data + s->out->at, buf_size(s->out), NULL, 0, false);
+		if (n == CONN_ERROR) {
+			exchange_abort(x);
+			return EXCHANGE_CLOSE;
+		}
+		if (n > 0) {
+			s->out->at += (uint32_t)n;
+			x->down.moved += (uint64_t)n;
+		}
+	}
+	if (buf_size(s->out) == 0)
+		buf_give(&s->out);
+	else
+		x->wait_client = true;
+	return EXCHANGE_WAIT;
+}
+
 static enum exchange_result forward_interim(struct exchange *x)
 {
 	struct session *s = x->s;
@@ -69,25 +95,6 @@ static enum exchange_result forward_interim(struct exchange *x)
 		access_interim(x, n);
 		custody_take(&s->c);
 		x->interim = true;
-		uint64_t none = 0;
-		struct conn *u = &x->u->c;
-		struct buf *in = u->in;
-		u->in = NULL;	/* write what is in `out` only */
-		enum flow_result r = flow_pump(&x->down, u, &s->c, s->out, &none);
-		u->in = in;
-		if (r == FLOW_WRITE_ERROR) {
-			exchange_abort(x);
-			return EXCHANGE_CLOSE;
-		}
-		if (r == FLOW_DONE)
-			buf_give(&s->out);
-		else {
-			x->wait_client = true;
-			if (conn_arm(&s->c) < 0) {
-				exchange_abort(x);
-				return EXCHANGE_CLOSE;
-			}
-		}
 	}
 	conn_take(&x->u->c, x->head->size);
 	http_response_start(x->head, &(struct http_limits){ BUF_SIZE, BUF_SIZE, HTTP_FIELDS_MAX });
@@ -280,5 +287,11 @@ static enum exchange_result forward_body(struct exchange *x)
 
 enum exchange_result answer_receive(struct exchange *x)
 {
-	return x->answered ? forward_body(x) : receive_head(x);
+	enum exchange_result r = EXCHANGE_WAIT;
+
+	if (x->answered)
+		return forward_body(x);
+	if (buf_size(x->s->out) > 0)
+		r = send_interim(x);
+	return r == EXCHANGE_WAIT ? receive_head(x) : r;
 }

@@ -138,18 +138,17 @@ static bool may_be_put_off(size_t size)
 	    put_off[filling].n < BURST_MAX && put_off[filling].used + size <= PUT_OFF_ROOM;
 }
 
-static void put_it_off(struct conn *c, const struct iovec iov[2], int flags)
+static void put_it_off(struct conn *c, const char *first, size_t first_size, const char *second, size_t second_size, int flags)
 {
-	unsigned n = put_off[filling].n++;
+	unsigned n = put_off[filling].n++, size = (unsigned)(first_size + second_size);
 	char *data = put_off[filling].data + put_off[filling].used;
-	size_t size = iov[0].iov_len + iov[1].iov_len;
 
-	if (iov[0].iov_len)
-		memcpy(data, iov[0].iov_base, iov[0].iov_len);
-	if (iov[1].iov_len)
-		memcpy(data + iov[0].iov_len, iov[1].iov_base, iov[1].iov_len);
-	put_off[filling].used += (uint32_t)size;
-	put_off[filling].op[n] = (struct burst_op){ .fd = c->h.fd, .flags = flags, .data = data, .size = (unsigned)size };
+	if (first_size)	/* else it may be NULL */
+		memcpy(data, first, first_size);
+	if (second_size)
+		memcpy(data + first_size, second, second_size);
+	put_off[filling].used += size;
+	put_off[filling].op[n] = (struct burst_op){ .fd = c->h.fd, .flags = flags, .data = data, .size = size };
 	put_off[filling].conn[n] = c;
 	c->sending = true;
 	c->wr = false;
@@ -208,39 +207,42 @@ void conn_send_put_off(void)
 	worker.loop.ahead = 0;
 }
 
-long conn_write(struct conn *c, const char *first, size_t first_size, const char *second, size_t second_size, bool fin)
+static long outcome(struct conn *c, ssize_t n, size_t asked)
+{
+	if (n < 0 || (size_t)n < asked)
+		c->wr = false;
+	if (n >= 0)
+		return n;
+	return errno == EAGAIN || errno == ENOTCONN ? CONN_AGAIN : CONN_ERROR;
+}
+
+long conn_write_now(struct conn *c, const char *first, size_t first_size, const char *second, size_t second_size, bool fin)
 {
 	int flags = MSG_NOSIGNAL | (fin ? MSG_MORE : 0);
 	struct iovec iov[2] = { { (void *)first, first_size }, { (void *)second, second_size } };
 	struct msghdr m = { .msg_iov = first_size ? iov : iov + 1, .msg_iovlen = first_size ? 2 : 1 };
-	size_t size = first_size + second_size;
 	ssize_t n;
 
+	do	/* send(2) is a little cheaper than sendmsg(2) where one piece is all there is */
+		n = second_size == 0 ? send(c->h.fd, first, first_size, flags) :
+		    first_size == 0 ? send(c->h.fd, second, second_size, flags) :
+		    sendmsg(c->h.fd, &m, flags);
+	while (n < 0 && errno == EINTR);
+	return outcome(c, n, first_size + second_size);
+}
+
+long conn_write(struct conn *c, const char *first, size_t first_size, const char *second, size_t second_size, bool fin)
+{
 	if (sent.conn == c) {
 		sent.conn = NULL;
-		size = sent.asked;
-		n = sent.result;
-		if (n < 0) {
+		if (sent.result < 0)
 			errno = -sent.result;
-			n = -1;
-		}
-	} else if (may_be_put_off(size)) {
-		put_it_off(c, iov, flags);
-		return CONN_AGAIN;
-	} else {
-		do	/* send(2) is a little cheaper than sendmsg(2) where one piece is all there is */
-			n = second_size == 0 ? send(c->h.fd, first, first_size, flags) :
-			    first_size == 0 ? send(c->h.fd, second, second_size, flags) :
-			    sendmsg(c->h.fd, &m, flags);
-		while (n < 0 && errno == EINTR);
+		return outcome(c, sent.result < 0 ? -1 : sent.result, sent.asked);
 	}
-	if (n >= 0) {
-		if ((size_t)n < size)
-			c->wr = false;
-		return n;
-	}
-	c->wr = false;
-	return errno == EAGAIN || errno == ENOTCONN ? CONN_AGAIN : CONN_ERROR;
+	if (!may_be_put_off(first_size + second_size))
+		return conn_write_now(c, first, first_size, second, second_size, fin);
+	put_it_off(c, first, first_size, second, second_size, fin ? MSG_MORE : 0);
+	return CONN_AGAIN;
 }
 
 void conn_reset(struct conn *c)

@@ -53,9 +53,12 @@ void conn_take(struct conn *c, uint32_t n);
  * come back with the same bytes at the front (more behind them is fine), for which it gets what has become of them. Who
  * closes the connection before that has not written.
  *
- * fin: FIN follows in this turn when all of
- * it is written, so the kernel may keep it back until then and send both in one segment. */
+ * fin: FIN follows in this turn when all of it is written, so the kernel may keep it back until then and send both in one
+ * segment.
+ */
 long conn_write(struct conn *c, const char *first, size_t first_size, const char *second, size_t second_size, bool fin);
+/* The same, never put off. Not while c->sending. */
+long conn_write_now(struct conn *c, const char *first, size_t first_size, const char *second, size_t second_size, bool fin);
 /* To be called when all events of a turn have been told. */
 void conn_send_put_off(void);
 /* Closing it will be a reset (with a copy elsewhere, it is one now): what it brought is not the whole, and the peer must

@@ -74,6 +74,7 @@ sub read_head {
 		$target = ($target eq '' && $method eq 'OPTIONS' ? '*' : "/$target") if $target !~ m{^/};
 	}
 	return 'target' if $target !~ m{^/} && !($target eq '*' && $method eq 'OPTIONS');
+	return 'too large' if length $text > 15 * 1024;	# max-head
 	return 'too many' if @lines > 128;
 	my %named;
 	for (@lines) {
