@@ -95,6 +95,8 @@ finish() {
 	done
 	for log in "${LB_LOGS[@]}"; do
 		grep -Eqs "killed by signal (4|6|7|8|11) " "$log" && { _result 1 "no child crashed"; grep -E "killed by signal" "$log" | head -5 | sed "s/^/# /" >&2; }
+		grep -Eqs "is not taken note of|io_uring (takes|has taken)" "$log" &&
+		    { _result 1 "no write was lost sight of"; grep -E "is not taken note of|io_uring (takes|has taken)" "$log" | head -5 | sed "s/^/# /" >&2; }
 		if grep -Eqs 'AddressSanitizer|LeakSanitizer|runtime error:' "$log"* ; then
 			_result 1 "no complaint of a sanitizer"
 			grep -Ehs -A25 'AddressSanitizer|LeakSanitizer|runtime error:' "$log"* | head -60 | sed 's/^/# /' >&2
