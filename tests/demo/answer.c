@@ -241,7 +241,7 @@ void answer(struct conn *c)
 	uint64_t number = 0;
 	if (arg != NULL) {
 		*arg++ = '\0';
-		number = strtoull(arg, NULL, 10);
+		number = *arg == '-' ? 0 : strtoull(arg, NULL, 10);	/* strtoull() would make it nearly 2^64 */
 	}
 	server.entries++;
 	c->trailers = request_query(&c->req, "trailers", text, sizeof(text));

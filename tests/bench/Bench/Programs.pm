@@ -123,7 +123,7 @@ sub addresses {
 my $count = 0;
 
 # start(KIND, OPTION => VALUE...): KIND is lb, nginx, haproxy, relay. Options: mode (http, tcp), servers
-# (how many), workers, custody (lb: on, off), splice, buffers (nginx: 64 KiB each), log (access log to a file), shut (relay: one answer a connection).
+# (how many), workers, custody, scheduling and ring (lb: see loadbalancer.conf(5); ring is io-uring), splice, buffers (nginx: 64 KiB each), log (access log to a file), shut (relay: one answer a connection).
 # Returns { kind, name, pid, port }.
 sub start {
 	my ($kind, %o) = @_;
@@ -145,10 +145,10 @@ sub command_lb {
 	my ($p, $o, $base, @address) = @_;
 	my $servers = join '', map { "\tserver s$_ $address[$_]\n" } 0 .. $#address;
 	my $log = $o->{log} ? "\taccess-log $base.access\n" : '';
-	my $custody = $o->{custody} ? "custody $o->{custody}\n" : '';
+	my $more = join '', map { $o->{$_->[0]} ? "$_->[1] $o->{$_->[0]}\n" : () } ['custody', 'custody'], ['scheduling', 'scheduling'], ['ring', 'io-uring'];
 	put("$base.conf", <<END);
 workers $o->{workers}
-${custody}pool app {
+${more}pool app {
 	balance least-connections
 	check tcp
 $servers}

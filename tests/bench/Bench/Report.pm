@@ -53,7 +53,7 @@ sub goals {
 	return @all;
 }
 
-my @order = qw(kept oneshot tcp body-http body-tcp memory idle half-kept near-kept half-oneshot near-oneshot log custody custody-kept pipeline upload
+my @order = qw(kept oneshot tcp body-http body-tcp memory idle half-kept near-kept half-oneshot near-oneshot log custody custody-kept together pipeline upload
     servers workers mixed alone expensive fair);
 sub ordered { my ($result) = @_; return grep { $result->{$_} && $result->{$_}{runs} } @order }
 
