@@ -19,7 +19,8 @@ static enum way move_on(struct flow *f, struct conn *from, struct conn *to, stru
 	uint64_t all = UINT64_MAX;
 	enum way way = WAY_ON;
 
-	if (*over)
+	/* As a rule only the other direction has something to do. */
+	if (*over || to->sending || (!from->rd && !from->in && !from->eof && !f->pipe && !*head))
 		return WAY_ON;
 	switch (flow_pump(f, from, to, *head, &all)) {
 	case FLOW_EOF:
