@@ -9,10 +9,11 @@
 #define LOOK_NS		UINT64_C(1000000000)
 #define TURNS		64	/* fewer say nothing */
 /*
- * Measured on two processors that a load generator, servers and two workers shared. With batch a worker ran for 6 us and
- * waited for 6 us each time at 1,000 requests a second, 20 and 25 at 60,000, 40 to 60 and 45 to 150 at what the machine
- * could do: who works all the time has to share, whatever the policy. Beside programs that never slept it ran for 7 us and
- * waited for 170 at 1,000, 10 and 98 at 10,000, where normal had 18 and 25; at 30,000, 23 and 94, both were as good.
+ * Measured on two processors that a load generator, servers and two processes of tests/bench/relay.c shared. With batch one
+ * ran for 6 us and waited for 6 us each time at 1,000 requests a second, 20 and 25 at 60,000, 38 and 45 at what the machine
+ * could do; workers there up to 150: who works all the time has to share, whatever the policy. Beside programs that never
+ * slept it ran for 7 us and waited for 170 at 1,000, 10 and 98 at 10,000, where normal had 18 and 25; at 30,000, 23 and 94,
+ * both were as good.
  */
 #define LONG_NS		UINT64_C(80000)
 #define LONG_TIMES	5	/* and so many times what it runs */
