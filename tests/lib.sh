@@ -218,6 +218,8 @@ _lb() {
 	LB_PIDS+=("$LB_PID") LB_LOGS+=("$LB_LOG")
 	[ -z "$PORT" ] || wait_for 10 _lb_up || { complain "the balancer did not start: $(tail -n 5 "$LB_LOG")"; return 1; }
 	! _gone "$LB_PID" || { complain "the balancer ended: $(tail -n 5 "$LB_LOG")"; return 1; }
+	# Its other ports and its control socket come after that one; where the log goes elsewhere, they have long come.
+	[ -z "$PORT" ] || wait_for 2 grep -q 'info: ready: ' "$LB_LOG" || :
 }
 _lb_up() { _gone "$LB_PID" || listening "$PORT"; }
 

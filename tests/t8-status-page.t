@@ -55,13 +55,17 @@ chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --d
 CHROMIUM=$!
 is_live() { [ "$(js 'document.documentElement.dataset.state + (document.documentElement.dataset.rounds > 1)')" = livetrue ]; }
 ok "a browser shows the page" wait_for 40 is_live
-js 'document.documentElement.outerHTML' >"$TMP/page.out"
+# A browser that starts at once finds few seconds to draw.
+drawn() {
+	js 'document.documentElement.outerHTML' >"$TMP/page.out"
+	[ "$(dom 'print scalar(grep { (() = /[ML][0-9]/g) >= 3 } /<path class="curve [^"]*" d="([^"]*)"/g)')" -ge 6 ]
+}
+ok "plots have points" wait_for 20 drawn
 is "$(dom 'print $1 if /<html[^>]* data-state="(\w+)"/')" live "the page is live"
 like "$(dom 'print $1 if m{id="headline"[^>]*>(.*?)<}s')" '^1 thing is wrong: 3 of 4 servers up$' "the headline"
 like "$(dom 'print $1 if m{id="problems"[^>]*>(.*?)</ul>}s')" 'app/app2 is down since [0-9:]{8} \([0-9]+s\): [a-z]' "who, since when, and why"
 like "$(dom 'print $1 if m{<title>(.*?)</title>}')" '^✕ 1 wrong' "even in the title"
 is "$(dom 'print scalar(() = /<section class="pool"/g)')" 2 "a part for each pool"
-ok "plots have points" [ "$(dom 'print scalar(grep { (() = /[ML][0-9]/g) >= 3 } /<path class="curve [^"]*" d="([^"]*)"/g)')" -ge 6 ]
 is "$(dom 'print scalar(grep { /NaN|undefined|null|Infinity/ } /<path[^>]* d="([^"]*)"/g)')" 0 "and no nonsense"
 is "$(dom 'print scalar(() = m{<svg[^>]*role="img"(?![^>]*aria-label="[^"]{20})}g)')" 0 "each is told in words as well"
 like "$(dom 'print $1 if m{aria-label="(Requests and errors[^"]*)"}')" 'requests: now [0-9.k]+, at most [0-9.k]+; errors: now' "with its figures"

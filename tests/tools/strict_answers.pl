@@ -94,7 +94,7 @@ while ($n < $count && time < $until && @failed < 5) {
 	next if !@why;
 	chomp @why;
 	push @failed, $now;
-	print STDERR "# seed $now, $method: ", join('; ', @why), "\n# server said:\n", strict_http::show("$head$bytes"), "\n# client got:\n", strict_http::show($raw), "\n";
+	print STDERR "# seed $now, $method: ", join('; ', @why), "\n# server said:\n", strict_http::show("$head$bytes"), "\n# server got:\n", strict_http::show($heads), "\n# client got:\n", strict_http::show($raw), "\n";
 }
 print @failed ? 1 : 0, " $whole answers in order, $odd that were not", @failed ? " (wrong: seed $failed[0])" : '', "\n";
 print $whole && $odd || $count < 10 ? 0 : 1, " there were both kinds\n";
