@@ -51,6 +51,10 @@ pool dead {
 	check none
 	server d1 127.0.0.1:$NOBODY
 }
+pool deadtcp {
+	check none
+	server d1 127.0.0.1:$NOBODY
+}
 pool full {
 	check none
 	$timeouts
@@ -129,7 +133,7 @@ listen mixed {
 listen tcpdead {
 	bind 127.0.0.1:$TCPDEAD
 	mode tcp
-	to dead
+	to deadtcp
 }
 listen proxied {
 	bind 127.0.0.1:$PROXY
@@ -204,7 +208,7 @@ count() { grep -c -- "$1" "$LOG"; }
 is "$(count '^- | - -- echo/e1 0 -$')" 1 "mode tcp: in order"
 is "$(count '^- | - CD echo/')" 1 "... reset by the client"
 is "$(count '^- | - cD echo/')" 1 "... idle for too long"
-is "$(count '^- | - SC dead/')" 1 "... without a server"
+is "$(count '^- | - SC deadtcp/')" 1 "... without a server"
 is "$(count '^nonsense | - PR -/-')" 1 "no PROXY header"
 is "$(count '^PROXY TCP4  | - cR -/-')" 1 "... none in time"
 is "$(count '^- | - .. -/-')" 0 "who connects and says nothing has no line"
