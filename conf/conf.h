@@ -175,6 +175,7 @@ struct conf_listener {
 	unsigned nsnis;
 	bool sni_required;		/* mode tcp: what has no ClientHello with a name is closed, not given to `pool`; false */
 	bool splice;			/* move large bodies and tcp with splice(2); true */
+	bool abort_on_close;		/* a client's FIN ends what it asked for, but not a tunnel; false */
 	struct conf_access access;	/* off */
 	bool access_set;		/* it has its own, instead of what stands outside of blocks */
 	struct conf_http http;

@@ -167,6 +167,7 @@ const struct words_entry words_listen[] = {
 	ONE_OF("accept-proxy", WORDS_ENUM, conf_listener, accept_proxy, words_accept_proxy),
 	ONE_OF("no-sni", WORDS_BOOL, conf_listener, sni_required, words_no_sni),
 	ONE_OF("splice", WORDS_BOOL, conf_listener, splice, words_off_on),
+	ONE_OF("abort-on-close", WORDS_BOOL, conf_listener, abort_on_close, words_off_on),
 	UINT("max-fields", conf_listener, http.max_fields, 1, HTTP_FIELDS_MAX),
 	{ "max-requests", WORDS_UINT, AT(conf_listener, http.max_requests), 1, 1000000000, "unlimited", UINT32_MAX, NULL, NULL },
 	ONE_OF("forwarded-for", WORDS_ENUM, conf_listener, http.forwarded_for, words_forwarded),

@@ -230,6 +230,12 @@ static enum exchange_result server_too_late(struct exchange *x)
 	return attempt_late(x);
 }
 
+/* A reset says so. FIN only says that no more will come; whether who sent it still listens is for the operator to know. */
+static bool client_left(const struct exchange *x)
+{
+	return x->state != X_TUNNEL && (x->s->c.broken || (x->s->c.hup && x->s->listener->abort_on_close));
+}
+
 enum exchange_result exchange_run(struct exchange *x)
 {
 	enum exchange_result r = EXCHANGE_GO;
@@ -239,7 +245,7 @@ enum exchange_result exchange_run(struct exchange *x)
 			r = server_too_late(x);
 			continue;
 		}
-		if (x->s->c.broken && x->state != X_TUNNEL) {	/* the client is gone: spare the server the work */
+		if (client_left(x)) {	/* spare the server the work */
 			exchange_abort(x);
 			return EXCHANGE_CLOSE;
 		}
@@ -247,6 +253,11 @@ enum exchange_result exchange_run(struct exchange *x)
 		    x->state == X_TALK ? talk(x) : tunnel_run(x);
 		if (r == EXCHANGE_WAIT && x->hedge)
 			r = hedge_run(x);
+	}
+	/* On its first request a connection is not watched otherwise. An end that was before shows at once. */
+	if (r == EXCHANGE_WAIT && x->s->listener->abort_on_close && conn_arm(&x->s->c) < 0) {
+		exchange_abort(x);
+		return EXCHANGE_CLOSE;
 	}
 	return r;
 }

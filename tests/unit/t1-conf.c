@@ -154,6 +154,7 @@ static bool same_listener(const struct conf_listener *a, const struct conf_liste
 	    a->send_timeout_ns == b->send_timeout_ns && a->linger_timeout_ns == b->linger_timeout_ns &&
 	    a->max_connections == b->max_connections && a->tunnel_timeout_ns == b->tunnel_timeout_ns &&
 	    a->max_body == b->max_body && a->max_head == b->max_head && a->splice == b->splice &&
+	    a->abort_on_close == b->abort_on_close &&
 	    a->accept_proxy == b->accept_proxy && same_trust(&a->proxy_from, &b->proxy_from) && a->nsnis == b->nsnis && a->sni_required == b->sni_required &&
 	    same_http(&a->http, &b->http);
 	unsigned i;
@@ -247,7 +248,7 @@ static void test_defaults(void)
 	ok(l->mode == CONF_MODE_HTTP && l->backlog == 4096 && l->head_timeout_ns == 10 * CONF_SECOND &&
 	    l->body_timeout_ns == 60 * CONF_SECOND && l->idle_timeout_ns == 75 * CONF_SECOND &&
 	    l->send_timeout_ns == 60 * CONF_SECOND && l->tunnel_timeout_ns == 3600 * CONF_SECOND && l->max_body == UINT64_MAX &&
-	    l->max_head == 15360 && l->splice && l->http.forwarded_for == CONF_FORWARDED_APPEND && l->bind[0].fd == -1 && l->bind[0].line == 5, "the listener");
+	    l->max_head == 15360 && l->splice && !l->abort_on_close && l->http.forwarded_for == CONF_FORWARDED_APPEND && l->bind[0].fd == -1 && l->bind[0].line == 5, "the listener");
 	conf_free(c);
 
 	c = read_good("pool p {\nserver a 8080\ncheck load\n}\n" LISTEN, "check load");
@@ -273,7 +274,7 @@ static const char everything[] =
     "workers 7\nuser u\ngroup \"g h\"\npid \"/run/l b.pid\"\nlog /var/log/lb\nmax-servers 99\nerror-status 500\n"
     "max-connections 5\ngrace-timeout 0s\ndrain-timeout 2m\nhang-timeout 1500ms\n"
     "listen first {\nbind *:80\nbind [::1]:81 optional\nbind unix:/run/x\nmode http\nbacklog 1\nhead-timeout 1ms\n"
-    "body-timeout 2ms\nidle-timeout 3ms\nsend-timeout 4ms\nlinger-timeout 5ms\nmax-connections 6\ntunnel-timeout 168h\nmax-body 10000\nmax-head 1k\nsplice off\naccept-proxy any\nproxy-from 10.0.0.0/8 fd00::/8 unix\n"
+    "body-timeout 2ms\nidle-timeout 3ms\nsend-timeout 4ms\nlinger-timeout 5ms\nmax-connections 6\ntunnel-timeout 168h\nmax-body 10000\nmax-head 1k\nsplice off\nabort-on-close on\naccept-proxy any\nproxy-from 10.0.0.0/8 fd00::/8 unix\n"
     "forwarded-for off\nto b\nroute host *.Example.ORG to a\nroute host www.example.net to b\nroute path /static/ to a\n"
     "route path \"/a{b\" to b\n}\n"
     "pool a {\nbalance round-robin\ncheck http /x?y=z timeout 3s every 4s or 100 requests rise 2 fall 3 down-every 1s\n"
@@ -305,7 +306,7 @@ static void test_everything(void)
 	is_str(l->bind[1].text, "[::]:80", "the star's IPv6 half");
 	ok(l->backlog == 1 && l->head_timeout_ns == CONF_MS && l->body_timeout_ns == 2 * CONF_MS && l->idle_timeout_ns == 3 * CONF_MS &&
 	    l->send_timeout_ns == 4 * CONF_MS && l->tunnel_timeout_ns == 168 * 3600 * CONF_SECOND && l->max_body == 10000 &&
-	    l->max_head == 1024 && !l->splice && l->http.forwarded_for == CONF_FORWARDED_OFF && l->pool == 1 && l->mode == CONF_MODE_HTTP, "the listener");
+	    l->max_head == 1024 && !l->splice && l->abort_on_close && l->http.forwarded_for == CONF_FORWARDED_OFF && l->pool == 1 && l->mode == CONF_MODE_HTTP, "the listener");
 	ok(l->nroutes == 4 && l->route[0].host && !l->route[0].path && l->route[2].path && !l->route[2].host && l->route[0].pool == 0 &&
 	    l->route[1].pool == 1 && l->route[2].path_size == 8, "routes");
 	is_str(l->route[0].host, "*.example.org", "hosts in lower case");
