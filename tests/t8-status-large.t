@@ -45,6 +45,12 @@ ok "then all is as before" wait_for 5 again
 # Who reads slowly, but reads, gets all of it.
 "$TESTBIN/raw" "127.0.0.1:$STATUS_PORT" -l 60000 -t 20000 'GET /status.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >"$TMP/slow"
 is "$? $(tail -c 5 "$TMP/slow" | od -An -c | tr -d ' ')" '0 0\r\n\r\n' "a slow reader gets all of it"
+# Who pauses for almost as long as he may, and then reads: from there on it is the worker's turn, and takes as long as it does.
+for ms in 900 960 980; do
+	perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new("127.0.0.1:$ARGV[0]"); print $s "GET /history.json?pool=* HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+		select undef, undef, undef, $ARGV[1] / 1000; my $all = ""; while (sysread $s, $all, 4000000, length $all) { } print substr $all, -5' "$STATUS_PORT" $ms >"$TMP/paused"
+	is "$(od -An -c "$TMP/paused" | tr -d ' ')" '0\r\n\r\n' "who pauses for $ms ms of 1000 gets all of it"
+done
 # In the middle of an answer the client leaves; a reload comes.
 "$TESTBIN/raw" "127.0.0.1:$STATUS_PORT" -t 5000 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n' -w server_up -k >"$TMP/left" 2>&1
 curl -sS --limit-rate 3M "http://127.0.0.1:$STATUS_PORT/metrics" -o "$TMP/during" & CURL_PID=$!

@@ -221,6 +221,8 @@ static bool next_piece(struct session *s)
 	case STATUS_FILLED:
 		return true;
 	case STATUS_YIELD:
+		/* It is our turn, and not the client's, whom the timer may have been set for. */
+		timer_set(&worker.loop.wheel, &s->timer, status_until(s, state_now() + s->listener->send_timeout_ns));
 		session_yield(s);
 		return false;
 	case STATUS_FAILED:
