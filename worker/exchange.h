@@ -62,6 +62,7 @@ struct exchange {
 	bool fresh;		/* a kept connection failed: take a new one */
 	bool hedge_due;		/* the session's timer says when a second copy is due */
 	bool hedged, hedge_won;	/* there was one; the answer is of its server */
+	bool moved;		/* a successor goes on with it */
 	bool hung_up;		/* a server has closed a new connection without an answer */
 
 	/* request */

@@ -155,6 +155,7 @@ bool move_out(struct session *s)
 	if (u->c.armed)
 		loop_del(&worker.loop, &u->c.h);
 	access_forget(s);
+	x->moved = true;
 	exchange_end(x, false);
 	s->c.custody = 0;
 	session_close(s);

@@ -13,8 +13,9 @@
  * their fences and were still there. It saw a sum above maxconn, and its claim was not good.
  * A claim is given back after the request has left the server (exchange.c closes or parks the
  * connection first). A dead worker's column is cleared by the supervisor after the kernel has closed
- * its connections. What workers of an older generation hold counts like the rest. So a conversation
- * with a server that has a maxconn is not moved to a successor: it would not be counted on its way.
+ * its connections. What workers of an older generation hold counts like the rest. A conversation that moves to a
+ * successor stays counted here for HELD_NS more, twice for a moment rather than not at all on its way; only
+ * one that is on its way for longer, because nobody gets a processor, might be missed.
  *
  * NOBODY FORGOTTEN. A worker whose first request waits writes that request's ticket into its
  * shm_queue.want, then a fence, then tries to claim. Who gives back, or takes back, a claim
@@ -56,6 +57,7 @@
 
 #define TICK_NS		(20 * CONF_MS)
 #define PATIENCE_NS	(200 * CONF_MS)
+#define HELD_NS		(500 * CONF_MS)	/* at least; twice that at most */
 #define SHED_TURN	256	/* sent away in one turn; the rest have theirs at the next tick */
 #define TICKET_SHIFT	4	/* 16 ns: 64 bits less 8 of the slot hold 36 years of these */
 
@@ -63,6 +65,8 @@ static struct loop_fd wake;	/* our own eventfd */
 static struct timer tick;
 static bool due;		/* some pool's line is to be looked at */
 static unsigned waiting;	/* in all pools */
+static struct timer held_for;
+static unsigned held;		/* of conversations that have moved */
 
 static _Atomic uint32_t *sum_word(const struct server *s, uint32_t slot)
 {
@@ -130,6 +134,36 @@ void queue_release(struct server *s)
 		return;
 	atomic_thread_fence(memory_order_seq_cst);
 	wake_first(s->pool, false);
+}
+
+void queue_hold(struct server *s)
+{
+	if (queue_limit(s) == 0) {
+		choose_done(s, true);
+		return;
+	}
+	s->moved[0]++;
+	if (held++ == 0)
+		timer_set(&worker.loop.wheel, &held_for, state_now() + HELD_NS);
+}
+
+bool queue_holds(void)
+{
+	return held > 0;
+}
+
+static void on_held(struct timer *t)
+{
+	for (unsigned i = 0; i < worker.conf->npools; i++)
+		for (unsigned k = 0; k < worker.conf->pool[i].nservers; k++) {
+			struct server *s = &worker.pool[i].server[k];
+			for (; s->moved[1] > 0; s->moved[1]--, held--)
+				choose_done(s, true);
+			s->moved[1] = s->moved[0];
+			s->moved[0] = 0;
+		}
+	if (held)
+		timer_set(&worker.loop.wheel, t, state_now() + HELD_NS);
 }
 
 bool queue_busy(const struct pool *p)
@@ -315,6 +349,7 @@ static void on_wake(struct loop_fd *h, uint32_t events)
 void queue_init(void)
 {
 	tick.cb = on_tick;
+	held_for.cb = on_held;
 	wake = (struct loop_fd){ .cb = on_wake, .fd = worker.wake[worker.slot] };
 	if (wake.fd >= 0 && loop_add(&worker.loop, &wake, EPOLLIN) < 0)
 		log_fatal("wake-up: %s", strerror(errno));

@@ -35,6 +35,11 @@ bool queue_claim(struct server *s);
 /* One less. Whoever is first in the line is told. */
 void queue_release(struct server *s);
 
+/* For a conversation that a successor goes on with: gives up the place only when that one has surely counted it. */
+void queue_hold(struct server *s);
+/* Whether there are such; who ends now would give them up too soon. */
+bool queue_holds(void);
+
 /* Whether somebody, here or in another worker, waits already: then a new request has to wait as well. */
 bool queue_busy(const struct pool *p);
 /* At the end of the line. 0, or -1: it is full. */

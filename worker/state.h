@@ -37,6 +37,7 @@ struct server {
 	bool silent;			/* when it was looked at last, requests waited and nothing was answered */
 	struct upstream *idle;		/* kept connections, most recently used first */
 	unsigned nidle;
+	uint32_t moved[2];		/* in inflight, though others have them: queue_hold(); of this half second, of the last */
 	uint64_t cookie;		/* what a sticky cookie names it by */
 	uint64_t key;			/* what balance hash knows it by */
 	uint32_t named_for;		/* a place of a discovery: shm_health.addr_seq of who these two are */
