@@ -131,7 +131,7 @@ start "server once 127.0.0.1:$ONCE" "check none"
 line=$(load -n 1000 -c 10)
 like "$line" '"ok":1000,"failed":0' "a server that closes each kept connection when it is used: no GET is lost"
 ok "nor is it thought to be down" eval '! grep -q "is down" "$LB_LOG"'
-ok "POSTs use up the kept connections" wait_for 3 eval 'req -X POST -d x /p; [ "$CODE" = 200 ]'
+ok "POSTs use up the kept connections" wait_for 15 eval 'req -X POST -d x /p; [ "$CODE" = 200 ]'
 req -X POST -d x /p
 is "$CODE" 502 "a POST cannot know whether it was seen: 502, not twice"
 stop_lb
@@ -157,10 +157,10 @@ kill_backend KEEP
 ok "they are gone when the server is" wait_for 3 eval '[ "$(established $KEEP)" = 0 ]'
 stop_lb
 restart_backend KEEP
-start "server keep 127.0.0.1:$KEEP" "check none" "keepalive-timeout 400ms"
+start "server keep 127.0.0.1:$KEEP" "check none" "keepalive-timeout 1500ms"
 req /
 is "$(established "$KEEP")" 1 "kept"
-ok "until it is too old" wait_for 2 eval '[ "$(established $KEEP)" = 0 ]'
+ok "until it is too old" wait_for 5 eval '[ "$(established $KEEP)" = 0 ]'
 stop_lb
 start "server keep 127.0.0.1:$KEEP" "check none"
 req '/?timeout=1'

@@ -51,7 +51,7 @@ PORT=$NAMES
 names='    route sni a.test to a
     route sni www.b.test to b
     route sni *.b.test to b
-    head-timeout 700ms
+    head-timeout 2s
     mode tcp'
 start_conf <<EOC
 workers 2

@@ -64,15 +64,15 @@ start_conf <"$TMP/conf"
 for mode in copy splice; do
 	[ $mode = copy ] && PORT=$ECHO_COPY || PORT=$ECHO_SPLICE
 	is "$(raw 'hello \x00\xff\x01 world' -w world -s | od -An -v -t x1 | xargs)" "68 65 6c 6c 6f 20 00 ff 01 20 77 6f 72 6c 64" "$mode: bytes of all kinds come back; both ends close"
-	is "$(raw -q -f "$TMP/big" -s)" "$(cksum <"$TMP/big")" "$mode: 30 MB there and back"
+	is "$(raw -q -t 30000 -f "$TMP/big" -s)" "$(cksum <"$TMP/big")" "$mode: 30 MB there and back"
 	is "$(raw -1 'one by one' -w one -s)" "one by one" "$mode: byte by byte"
 	raw x -w x -r >"$TMP/null"
 	[ $mode = copy ] && PORT=$DIGEST_COPY || PORT=$DIGEST_SPLICE
-	is "$(raw -f "$TMP/big" -s)" "$(cksum <"$TMP/big")" "$mode: half-close: the answer comes after our end"
+	is "$(raw -t 30000 -f "$TMP/big" -s)" "$(cksum <"$TMP/big")" "$mode: half-close: the answer comes after our end"
 	is "$(raw -s)" "4294967295 0" "$mode: half-close at once"
 	pids=()
 	for ((i = 0; i < 20; i++)); do
-		raw -f "$TMP/big" -s >"$TMP/d.$i" &
+		raw -t 30000 -f "$TMP/big" -s >"$TMP/d.$i" &
 		pids+=($!)
 	done
 	wait "${pids[@]}"

@@ -40,7 +40,7 @@ pool app {
 }
 $(for i in 1 2 3 4 5 6; do
 	printf '%s\n' "pool e$i {" "	check none" "	retries 0" "	server s1 127.0.0.1:$B1"
-	case $i in 2 | 4) echo "	$timeouts" ;; esac
+	case $i in 2) echo "	$timeouts" ;; 4) echo "	stall-timeout 300ms" ;; esac
 	echo "}"
 done)
 pool patient {

@@ -345,7 +345,7 @@ sub run {
 	}
 	push @why, "server: $_" for @bad;
 	my $n = exists $w{n} ? $w{n} : grep { !ref && $_ < 400 } @status;
-	push @why, "the server got " . @seen . " requests, want $n" if ref $n ? scalar(@seen) !~ /^$n$/ : @seen != $n;
+	push @why, "the server got " . @seen . " requests, want $n (connections @{[map { $_->{conn} } @seen]})" if ref $n ? scalar(@seen) !~ /^$n$/ : @seen != $n;
 	my $heads = join '', map { $_->{text} . "\r\n" } @seen;
 	$heads =~ $_ or push @why, "server does not see $_" for map { lines($_) } list($w{sees});
 	$heads !~ $_ or push @why, "server sees $_" for map { lines($_) } list($w{hides});
