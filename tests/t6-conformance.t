@@ -242,6 +242,7 @@ c 'so does one that nobody knows', req => req('GET /'), ans => { interim => ans(
 c 'and several', req => req('GET /'), ans => { interim => ans('103 Early Hints') . ans('102 Processing') . ans('103 Early Hints'), bytes => ans('200 OK', $L2, "\nok") }, gets => qr{^HTTP/1\.1 103 .*HTTP/1\.1 102 .*HTTP/1\.1 103 .*HTTP/1\.1 200 }s;
 c 'never to 1.0', req => req('GET / HTTP/1.0', 'Host: x'), ans => { interim => ans('103 Early Hints') . ans('100 Continue'), bytes => ans('200 OK', $L2, "\nok") }, closed => 1, lacks => qr{^HTTP/1\.1 1};
 c 'never to 1.0, kept', req => req('GET / HTTP/1.0', 'Host: x', 'Connection: keep-alive'), ans => { interim => ans('103 Early Hints'), bytes => ans('200 OK', $L2, "\nok") }, lacks => qr{^HTTP/1\.1 1};
+c 'a server that ends behind one that 1.0 does not see: not asked twice', req => req('GET / HTTP/1.0', 'Host: x'), ans => { interim => ans('103 Early Hints'), bytes => '', end => 'close' }, status => 502, n => 1, heals => 1, lacks => qr{103};
 c '101 that nobody asked for', req => req('GET /'), ans => { bytes => ans('101 Switching Protocols', 'Connection: upgrade', 'Upgrade: x'), end => 'close' }, status => 502, n => 1, closed => 0;
 c '101 that names no protocol', req => req('GET /', 'Connection: upgrade', 'Upgrade: x'), ans => { bytes => ans('101 Switching Protocols'), end => 'close' }, status => 502, n => 1, closed => 0;
 

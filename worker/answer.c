@@ -94,8 +94,8 @@ static enum exchange_result forward_interim(struct exchange *x)
 		s->out->end += (uint32_t)n;
 		access_interim(x, n);
 		custody_take(&s->c);
-		x->interim = true;
 	}
+	x->interim = true;
 	conn_take(&x->u->c, x->head->size);
 	http_response_start(x->head, &(struct http_limits){ BUF_SIZE, BUF_SIZE, HTTP_FIELDS_MAX });
 	x->seen = 0;

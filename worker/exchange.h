@@ -87,7 +87,7 @@ struct exchange {
 	bool res_chunked;	/* as it goes out */
 	bool res_over;
 	bool answered;		/* its head has been read and forwarded */
-	bool interim;		/* a 1xx has been forwarded */
+	bool interim;		/* a 1xx has come: the server has the request, and has begun to answer */
 	bool keep_client, keep_server;
 	bool up_over, down_over;	/* tunnel: that direction has ended and said so */
 	uint16_t status;
