@@ -269,6 +269,13 @@ enum http_result http_body_moved(struct http_body *b, uint64_t n)
 	return b->state == OVER ? HTTP_DONE : HTTP_PARTIAL;
 }
 
+bool http_body_sound(const struct http_body *b, enum http_framing framing)
+{
+	if (b->framing != framing || b->state >= BAD || b->left > INT64_MAX || b->line > SIZE_LINE_MAX || b->trailer_size > TRAILERS_MAX)
+		return false;
+	return b->state != DATA || b->left > 0;
+}
+
 bool http_body_eof(const struct http_body *b)
 {
 	return b->state == OVER || (b->framing == HTTP_UNTIL_CLOSE && b->state != BAD);

@@ -36,6 +36,11 @@ enum http_result http_body_next(struct http_body *b, const char *buf, size_t siz
  * chunk, whose rest is b->left (0: framing comes next, which has to be looked at). n <= left.
  */
 enum http_result http_body_moved(struct http_body *b, uint64_t n);
+/*
+ * One that was begun by http_body_start() elsewhere, and came over from there: could it be that of such a body, not over
+ * in disorder? The pointer in it is not looked at.
+ */
+bool http_body_sound(const struct http_body *b, enum http_framing framing);
 /* End of file where the body is: true when that ends it in order (HTTP_UNTIL_CLOSE, or nothing left). */
 bool http_body_eof(const struct http_body *b);
 

@@ -387,6 +387,42 @@ static void chunk_heads(void)
 	}
 }
 
+/* What comes from another process: every state that a body can be in while it is read is sound, others are not. */
+static void sound(void)
+{
+	static const char text[] = "5;a=\"b\\\"c\";d\r\nabcde\r\n00\r\nX: y\r\n\r\n";
+	struct http_body b, wrong;
+	size_t skip, data;
+	bool all = true;
+
+	http_body_start(&b, HTTP_CHUNKED, 0);
+	all = http_body_sound(&b, HTTP_CHUNKED);
+	for (size_t i = 0; text[i]; i++) {
+		if (http_body_next(&b, text + i, 1, &skip, &data) == HTTP_BAD)
+			break;
+		all = all && http_body_sound(&b, HTTP_CHUNKED);
+	}
+	ok(all && http_body_next(&b, "", 0, &skip, &data) == HTTP_DONE, "sound from its first byte to its last");
+	ok(!http_body_sound(&b, HTTP_LENGTH), "not one of another framing");
+
+	http_body_start(&b, HTTP_CHUNKED, 0);
+	http_body_next(&b, "5\r\nab", 5, &skip, &data);
+	ok(http_body_next(&b, "", 0, &skip, &data) == HTTP_PARTIAL && http_body_sound(&b, HTTP_CHUNKED), "in the middle of a chunk");
+	wrong = b;
+	wrong.left = 0;
+	ok(!http_body_sound(&wrong, HTTP_CHUNKED), "not in a chunk that has nothing left");
+	wrong.left = UINT64_MAX;
+	ok(!http_body_sound(&wrong, HTTP_CHUNKED), "nor in one that never ends");
+	wrong = b;
+	wrong.state = UINT8_MAX;
+	ok(!http_body_sound(&wrong, HTTP_CHUNKED), "nor in a state that there is not");
+	wrong = b;
+	wrong.line = UINT16_MAX;
+	ok(!http_body_sound(&wrong, HTTP_CHUNKED), "nor behind a line that is too long");
+	http_body_next(&b, "cdex", 4, &skip, &data);
+	ok(http_body_next(&b, "x", 1, &skip, &data) == HTTP_BAD && !http_body_sound(&b, HTTP_CHUNKED), "nor when it is broken");
+}
+
 int main(void)
 {
 	edge = edge_make(200000);
@@ -396,5 +432,6 @@ int main(void)
 	moved();
 	limits();
 	chunk_heads();
+	sound();
 	return done_testing();
 }
