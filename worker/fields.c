@@ -289,3 +289,52 @@ void fields_end(struct exchange *x)
 		slab_give(&notes, x->notes);
 	x->notes = NULL;
 }
+
+/* ---- moving ---- */
+
+size_t fields_pack(char *out, const struct exchange *x)
+{
+	const struct fields_notes *n = x->notes;
+
+	if (n == NULL)
+		return 0;
+	out[0] = (char)n->id_size;
+	out[1] = (char)n->host_size;
+	memcpy(out + 2, n->id, n->id_size);
+	memcpy(out + 2 + n->id_size, n->host, n->host_size);
+	return 2u + n->id_size + n->host_size;
+}
+
+/* Neither ids nor hosts have anything in them that could end a field. */
+static bool in_one_piece(const char *at, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if ((unsigned char)at[i] <= 0x20 || at[i] == 0x7f)
+			return false;
+	return true;
+}
+
+void fields_unpack(struct exchange *x, const char *in, size_t size)
+{
+	const struct conf_http *c = &x->s->listener->http;
+	unsigned places = c->response.places | x->pool->conf->response.places;
+	size_t id, host;
+
+	/* Our configuration may want what the sender's did not: then it is empty. So it is without memory, which is no reason
+	 * to close a connection. */
+	if (!(places & (HTTP_PLACE_BIT(HTTP_PLACE_REQUEST_ID) | HTTP_PLACE_BIT(HTTP_PLACE_HOST))))
+		return;
+	if ((x->notes = slab_take(&notes)) == NULL)
+		return;
+	x->notes->id_size = x->notes->host_size = 0;
+	if (size < 2)
+		return;
+	id = (uint8_t)in[0];
+	host = (uint8_t)in[1];
+	if (size != 2 + id + host || id > FIELDS_ID_MAX || !in_one_piece(in + 2, id + host))
+		return;
+	memcpy(x->notes->id, in + 2, id);
+	memcpy(x->notes->host, in + 2 + id, host);
+	x->notes->id_size = (uint8_t)id;
+	x->notes->host_size = (uint8_t)host;
+}

@@ -46,6 +46,12 @@ struct http_text fields_called(const struct session *s, char out[static FIELDS_C
 /* The exchange is over. */
 void fields_end(struct exchange *x);
 
+/* Handing over: x->notes as bytes, at most FIELDS_PACKED_MAX. Returns the size, 0: none are held. */
+#define FIELDS_PACKED_MAX (2 + FIELDS_ID_MAX + FIELDS_HOST_MAX)
+size_t fields_pack(char *out, const struct exchange *x);
+/* What another worker packed, for an answer that is still to come. What is not whole counts as not held. */
+void fields_unpack(struct exchange *x, const char *in, size_t size);
+
 /* Does the listener believe what this client says of others? */
 bool fields_trusted(const struct conf_trust *t, uint8_t family, const uint8_t *peer);
 /* Element of a Forwarded field, RFC 7239; client: address, or empty. Returns its size. */

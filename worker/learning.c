@@ -68,6 +68,12 @@ void learning_left(struct exchange *x)
 	learn_gone(s->learn, up_since(s), state_now(), state_now() - x->chosen_ns);
 }
 
+void learning_moved(struct exchange *x)
+{
+	if (x->asked)
+		heard(x);
+}
+
 /* 0..1; servers that were there when the balancer started begin together, and so with nobody's advantage. */
 static float ramp(uint64_t since_ns)
 {

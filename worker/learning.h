@@ -17,6 +17,8 @@ void learning_answered(struct exchange *x, unsigned status);
 void learning_failed(struct exchange *x);
 /* The exchange leaves its server, however that came. */
 void learning_left(struct exchange *x);
+/* It goes on in another worker, which counts it as waiting by learning_asked(): there is nothing to learn from that. */
+void learning_moved(struct exchange *x);
 
 /* balance_view.look. arg: struct learning_view */
 struct learning_view {
