@@ -138,7 +138,7 @@ static enum exchange_result forward_head(struct exchange *x)
 			framing = HTTP_UNTIL_CLOSE;
 	}
 	x->res_left = framing == HTTP_LENGTH ? h->length : framing == HTTP_UNTIL_CLOSE ? UINT64_MAX : 0;
-	x->keep_server = h->keep_alive && x->res_framing != HTTP_UNTIL_CLOSE;
+	x->keep_server = h->keep_alive && x->res_framing != HTTP_UNTIL_CLOSE && !x->foreign;
 	x->keep_client = x->client_keep && x->req_read && framing != HTTP_UNTIL_CLOSE && !worker.stopping;
 
 	x->down.fin = !x->keep_client && framing != HTTP_UNTIL_CLOSE;	/* see finish() */

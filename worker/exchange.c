@@ -330,8 +330,7 @@ struct exchange *exchange_adopt(struct session *s, struct server *sv, int fd, ui
 	}
 	x->server = sv;
 	choose_adopt(sv);
-	/* Only what has been sent whole and is being answered, or a tunnel, ever moves. */
-	x->req_read = x->req_sent = x->reached = x->answered = true;
+	x->reached = true;
 	s->phase = SESSION_EXCHANGE;
 	return x;
 }
@@ -411,6 +410,7 @@ enum exchange_result exchange_start_http(struct session *s)
 	x->client_keep = !last_request(s, h);
 	x->client_last = !h->keep_alive;
 	x->upgrade = h->upgrade;
+	x->max_body = l->max_body;
 	/* A body that fits is kept with its head until the answer begins: then the request can be repeated. */
 	bool large = h->framing == HTTP_CHUNKED ||
 	    (h->framing == HTTP_LENGTH && h->length > BUF_SIZE / 2 && h->length <= BUF_LARGE - BUF_SIZE);

@@ -64,11 +64,13 @@ struct exchange {
 	bool hedged, hedge_won;	/* there was one; the answer is of its server */
 	bool moved;		/* a successor goes on with it */
 	bool hung_up;		/* a server has closed a new connection without an answer */
+	bool foreign;		/* it moved, and its server knows the connection as none of ours is known: it is not kept */
 
 	/* request */
 	struct buf *req;	/* its head as it goes out, and its body as far as that is held; workspace of chunks */
 	struct http_body req_body;	/* chunked */
 	uint64_t req_left;	/* of a body with a length: bytes not yet taken from the client */
+	uint64_t max_body;	/* of the configuration that took the request in */
 	uint32_t req_span;
 	bool req_chunked;
 	bool req_read;		/* all of it has been read from the client */
@@ -105,8 +107,8 @@ struct exchange {
 enum exchange_result exchange_start_http(struct session *s);
 enum exchange_result exchange_start_tcp(struct session *s, unsigned pool);
 enum exchange_result exchange_run(struct exchange *x);
-/* For one that goes on here: with a server and a connection to it, the rest is the caller's. Takes the
- * descriptor; NULL: it is closed. */
+/* For one that goes on here: with a server and a connection to it, the rest is the caller's (move.c). Takes
+ * the descriptor; NULL: it is closed. */
 struct exchange *exchange_adopt(struct session *s, struct server *sv, int fd, uint32_t uses);
 /* The session's timer has fired during the exchange. */
 enum exchange_result exchange_client_timeout(struct exchange *x);

@@ -2,9 +2,13 @@
  * Handing over a conversation under way. Worker only.
  *
  * What crosses is struct moved and, behind it, the bytes that this process had read and not yet
- * written. The receiver may be of another configuration, or of another version of the program: the
- * struct says which version wrote it and how large it was, the server is named by its row in the
+ * written, and struct moved_more. The receiver may be of another configuration, or of another version of
+ * the program: the struct says who can read it and how large it was, the server is named by its row in the
  * shared table, and nothing in it is believed beyond its bounds.
+ *
+ * Programs of version 2 move only what has been sent and is being answered, and tunnels. They find all
+ * that they know of where they look for it, and ignore what stands behind it; so whatever moved then still
+ * moves, to them and from them. All else is of version 3.
  */
 #include "worker/move.h"
 
@@ -17,8 +21,11 @@
 #include "worker/access.h"
 #include "worker/custody.h"
 #include "worker/exchange.h"
+#include "worker/fields.h"
+#include "worker/learning.h"
 
-#define MOVED_VERSION 2
+#define MOVED_SENT 2
+#define MOVED_VERSION 3
 
 /* An end of the conversation. */
 struct moved_conn {
@@ -35,7 +42,7 @@ struct moved_flow {
 };
 
 struct moved {
-	uint16_t version;	/* MOVED_VERSION */
+	uint16_t version;	/* MOVED_VERSION, or MOVED_SENT: moved_more can be done without */
 	uint16_t size;		/* of this struct, bytes */
 	uint32_t server;	/* row in the shared table */
 	uint8_t state;		/* enum exchange_state */
@@ -53,19 +60,50 @@ struct moved {
 	struct moved_flow up, down;
 	uint32_t req, out;		/* bytes waiting to be written to the server, to the client */
 	uint32_t log;			/* of the access log's record */
-	/* then: client.in, upstream.in, req, out, log bytes */
+	/* then: client.in, upstream.in, req, out, log bytes; struct moved_more */
+};
+
+/* What version 2 did not tell. */
+struct moved_more {
+	uint32_t size;		/* of this struct, bytes */
+	uint32_t notes;		/* bytes of what the answer's head wants of the request */
+	uint64_t client_until_ns, server_until_ns;	/* deadlines that are running; 0: none is */
+	uint64_t req_left, max_body;
+	struct http_body req_body;	/* `why` is not carried over */
+	uint32_t req_span;
+	uint8_t answered, interim, upgrade, client_last;
+	uint8_t req_chunked, req_read, req_sent, req_broken;
+	uint8_t sticky;			/* the client has this server's cookie */
+	uint8_t foreign;		/* the connection to the server has been introduced to it */
+	uint8_t rule, failures;
+	uint16_t how;
+	uint8_t hung_up, pad;
+	/* then: notes bytes */
 };
 
 static struct handoff_msg move_msg;
 static char move_extra[HANDOFF_EXTRA_MAX];
 
-_Static_assert(sizeof(struct moved) + 4 * BUF_SIZE + ACCESS_PACKED_MAX <= HANDOFF_EXTRA_MAX, "everything fits one message");
+/* What has been sent has nothing in `req`, or not more than a buffer; an upload may, see move_out(). */
+#define ALL_BUT_BUFFERS (sizeof(struct moved) + ACCESS_PACKED_MAX + sizeof(struct moved_more) + FIELDS_PACKED_MAX)
+_Static_assert(ALL_BUT_BUFFERS + 4 * BUF_SIZE <= HANDOFF_EXTRA_MAX, "as a rule everything fits one message");
 
 /* Successors know a server unless the new configuration has dropped it. */
 static bool stays(const struct server *sv)
 {
 	return atomic_load_explicit(&sv->row->used, memory_order_acquire) ==
 	    atomic_load_explicit(&worker.table->inst->generation, memory_order_relaxed);
+}
+
+/*
+ * Nothing can come of it but the answer of this server: what a further attempt would want is not wanted any more, and stays
+ * behind. A request that may yet be repeated is over soon, as a rule, and has its second chance here.
+ */
+static bool bound(const struct exchange *x)
+{
+	if (x->answered)
+		return true;
+	return x->reached && !x->hedge && (!x->replay || !http_idempotent(x->method) || x->interim);
 }
 
 bool move_possible(const struct session *s)
@@ -75,7 +113,7 @@ bool move_possible(const struct session *s)
 	if (s->phase != SESSION_EXCHANGE || x == NULL || x->u == NULL || x->server == NULL || s->c.broken ||
 	    s->c.sending || x->u->c.sending)
 		return false;
-	if (x->state != X_TUNNEL && !(x->state == X_TALK && x->answered && x->req_sent))
+	if (x->state != X_TUNNEL && !(x->state == X_TALK && bound(x)))
 		return false;
 	return stays(x->server);	/* else it ends here */
 }
@@ -108,23 +146,53 @@ static struct moved_flow pack_flow(const struct flow *f, bool over, unsigned *nf
 	return m;
 }
 
+/* A deadline goes on where it is: who moves again and again does not get more time by that. What does not count is set anew. */
+static uint64_t running(const struct timer *t, bool counts)
+{
+	return counts && timer_armed(t) ? timer_deadline_ns(t) : 0;
+}
+
+static struct moved_more pack_more(const struct exchange *x, bool foreign)
+{
+	uint64_t moved = x->up.moved + x->down.moved + 1;	/* as await() in exchange.c has it */
+	bool client_waits = x->state == X_TUNNEL ? x->wait_client : (x->wait_body || x->wait_client) && x->client_moved == moved;
+	bool server_waits = x->state == X_TALK && x->wait_server && x->server_moved == moved;
+	struct moved_more more = {
+		.size = sizeof more,
+		.client_until_ns = running(&x->s->timer, client_waits), .server_until_ns = running(&x->u->timer, server_waits),
+		.req_left = x->req_left, .max_body = x->max_body, .req_body = x->req_body, .req_span = x->req_span,
+		.answered = x->answered, .interim = x->interim, .upgrade = x->upgrade, .client_last = x->client_last,
+		.req_chunked = x->req_chunked, .req_read = x->req_read, .req_sent = x->req_sent, .req_broken = x->req_broken,
+		.sticky = x->sticky == x->server - x->pool->server, .foreign = foreign, .rule = x->rule, .how = x->how,
+		.failures = (uint8_t)(x->failures < UINT8_MAX ? x->failures : UINT8_MAX), .hung_up = x->hung_up,
+	};
+
+	more.req_body.why = NULL;
+	return more;
+}
+
 bool move_out(struct session *s)
 {
 	struct exchange *x = s->x;
 	struct upstream *u = x->u;
 	unsigned nfds = 2;
+	bool sent = x->state == X_TUNNEL || (x->answered && x->req_sent);
 	/* A connection that knows its client by a PROXY header is not for the pool of a configuration without one. */
-	bool keep_server = x->keep_server && x->pool->conf->send_proxy == CONF_PROXY_OFF;
+	bool foreign = x->foreign || x->pool->conf->send_proxy != CONF_PROXY_OFF;
 	struct moved m = {
-		.version = MOVED_VERSION, .size = sizeof m, .server = x->server->conf->row, .state = x->state,
+		.version = sent ? MOVED_SENT : MOVED_VERSION, .size = sizeof m, .server = x->server->conf->row, .state = x->state,
 		.method = x->method, .minor = x->minor, .client_keep = x->client_keep, .keep_client = x->keep_client,
-		.keep_server = keep_server, .res_framing = x->res_framing, .res_chunked = x->res_chunked,
+		.keep_server = x->keep_server && !foreign, .res_framing = x->res_framing, .res_chunked = x->res_chunked,
 		.res_over = x->res_over, .status = x->status, .res_span = x->res_span, .res_left = x->res_left,
 		.res_body = x->res_body, .uses = u->uses, .announced_s = u->announced_s, .chosen_ns = x->chosen_ns,
 		.client = pack_conn(&s->c), .upstream = pack_conn(&u->c),
 	};
+	struct moved_more more = pack_more(x, foreign);
 	size_t at = sizeof m;
 
+	if (ALL_BUT_BUFFERS + buf_size(s->c.in) + buf_size(u->c.in) + buf_size(x->req) + buf_size(s->out) > sizeof move_extra)
+		return false;	/* much waits for a slow server: as soon as that has taken some of it */
+	custody_take(&s->c);
 	if (!custody_settle(&s->c, s->requests))
 		return false;
 	m.res_body.why = NULL;
@@ -134,6 +202,9 @@ bool move_out(struct session *s)
 	at = pack(at, s->out, &m.out);
 	m.log = (uint32_t)access_pack(move_extra + at, x);
 	at += m.log;
+	more.notes = x->answered ? 0 : (uint32_t)fields_pack(move_extra + at + sizeof more, x);
+	memcpy(move_extra + at, &more, sizeof more);
+	at += sizeof more + more.notes;
 	m.up = pack_flow(&x->up, x->up_over, &nfds);
 	m.down = pack_flow(&x->down, x->down_over, &nfds);
 	memcpy(move_extra, &m, sizeof m);
@@ -155,6 +226,7 @@ bool move_out(struct session *s)
 	if (u->c.armed)
 		loop_del(&worker.loop, &u->c.h);
 	access_forget(s);
+	learning_moved(x);
 	x->moved = true;
 	exchange_end(x, false);
 	s->c.custody = 0;
@@ -198,6 +270,109 @@ static bool unpack_flow(struct flow *f, const struct moved_flow *m, const struct
 	return f->pipe != NULL;
 }
 
+/* The structs of a message. False: of a version that is not known, or not whole. */
+static bool unpack_head(const struct handoff_msg *msg, struct moved *m, struct moved_more *more)
+{
+	uint64_t behind;
+
+	if (msg->head.extra < sizeof *m)
+		return false;
+	memcpy(m, msg->extra, sizeof *m);
+	if ((m->version != MOVED_VERSION && m->version != MOVED_SENT) || m->size != sizeof *m)
+		return false;
+	behind = sizeof *m + (uint64_t)m->client.in + m->upstream.in + m->req + m->out + m->log;
+	if (behind + sizeof *more <= msg->head.extra) {
+		memcpy(more, msg->extra + behind, sizeof *more);
+		if (more->size == sizeof *more)
+			return true;
+	}
+	*more = (struct moved_more){ .answered = true, .req_read = true, .req_sent = true };
+	return m->version == MOVED_SENT && behind <= msg->head.extra;
+}
+
+/* Could it be the state of an exchange? */
+static bool sound(const struct moved *m, const struct moved_more *more)
+{
+	if ((m->state != X_TUNNEL && m->state != X_TALK) || m->method > HTTP_CONNECT || m->minor > 1 ||
+	    m->res_framing > HTTP_UNTIL_CLOSE || m->res_span > m->upstream.in || more->req_span > m->client.in)
+		return false;
+	if (m->state == X_TUNNEL)
+		return true;
+	if (more->answered && m->res_framing == HTTP_CHUNKED && !http_body_sound(&m->res_body, HTTP_CHUNKED))
+		return false;
+	if (more->req_sent)
+		return more->req_read;
+	return more->req_chunked ? http_body_sound(&more->req_body, HTTP_CHUNKED) : more->req_left <= INT64_MAX;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Deadlines that were running go on, but none for longer than ours would. */
+static void unpack_deadlines(struct exchange *x, const struct moved_more *m)
+{
+	const struct conf_listener *l = x->s->listener;
+	const struct conf_pool *p = x->pool->conf;
+	uint64_t now = state_now(), client, server;
+
+	client = x->state == X_TUNNEL ? l->tunnel_timeout_ns :
+	    l->send_timeout_ns > l->body_timeout_ns ? l->send_timeout_ns : l->body_timeout_ns;
+	server = x->req_sent && !x->answered ? p->answer_timeout_ns : p->stall_timeout_ns;
+	if (m->client_until_ns) {
+		timer_set(&worker.loop.wheel, &x->s->timer, earlier(m->client_until_ns, now + client));
+		x->client_moved = 1;	/* nothing has moved here */
+		x->wait_client = x->state == X_TUNNEL;
+	}
+	if (m->server_until_ns && x->state == X_TALK) {
+		timer_set(&worker.loop.wheel, &x->u->timer, earlier(m->server_until_ns, now + server));
+		x->server_moved = 1;
+	}
+}
+
+/* All but its bytes and descriptors. */
+static void unpack_exchange(struct exchange *x, const struct moved *m, const struct moved_more *more, bool last)
+{
+	x->state = m->state;
+	x->method = m->method;
+	x->minor = m->minor;
+	x->client_keep = m->client_keep && !last;
+	x->client_last = more->client_last;
+	x->upgrade = more->upgrade;
+	x->foreign = more->foreign || x->pool->conf->send_proxy != CONF_PROXY_OFF;
+	x->keep_client = m->keep_client && !last;
+	x->keep_server = m->keep_server && !x->foreign;
+	x->sticky = more->sticky ? (int)(x->server - x->pool->server) : -1;
+	x->rule = more->rule;
+	x->how = more->how;
+	x->failures = more->failures;
+	x->hung_up = more->hung_up;
+	x->max_body = more->max_body;
+	x->req_chunked = more->req_chunked;
+	x->req_body = more->req_body;
+	x->req_left = more->req_left;
+	x->req_span = more->req_span;
+	x->req_read = more->req_read;
+	x->req_sent = more->req_sent;
+	x->req_broken = more->req_broken;
+	x->answered = more->answered;
+	x->interim = more->interim;
+	x->res_framing = m->res_framing;
+	x->res_chunked = m->res_chunked;
+	x->res_over = m->res_over;
+	x->res_span = m->res_span;
+	x->res_left = m->res_left;
+	x->res_body = m->res_body;
+	x->req_body.why = x->res_body.why = NULL;
+	x->status = m->status;
+	x->chosen_ns = earlier(m->chosen_ns, state_now());
+	x->up_over = m->up.over;
+	x->down_over = m->down.over;
+	x->u->announced_s = m->announced_s;
+	x->s->head_request = x->method == HTTP_HEAD;
+}
+
 static struct server *find_server(uint32_t row)
 {
 	for (unsigned i = 0; i < worker.conf->npools; i++)
@@ -213,14 +388,15 @@ void move_in(const struct handoff_msg *msg)
 	struct session *s = NULL;
 	struct exchange *x = NULL;
 	struct server *sv;
+	struct moved_more more;
 	struct moved m;
 	size_t at = sizeof m;
 	unsigned nfds = 0;
 
-	if (msg->head.extra < sizeof m)
+	if (!unpack_head(msg, &m, &more))
 		goto refuse;
-	memcpy(&m, msg->extra, sizeof m);
-	if (m.version != MOVED_VERSION || m.size != sizeof m || (m.state != X_TUNNEL && m.state != X_TALK))
+	why = "it is not whole";
+	if (!sound(&m, &more))
 		goto refuse;
 	why = "its server is not in the configuration";
 	sv = find_server(m.server);
@@ -237,32 +413,26 @@ void move_in(const struct handoff_msg *msg)
 		goto refuse;
 	nfds = 2;
 	why = "it is not whole";
-	x->state = m.state;
-	x->method = m.method;
-	x->minor = m.minor;
-	x->client_keep = m.client_keep;
-	x->keep_client = m.keep_client && !(msg->rec[0].flags & HANDOFF_LAST);
-	x->keep_server = m.keep_server;
-	x->res_framing = m.res_framing;
-	x->res_chunked = m.res_chunked;
-	x->res_over = m.res_over;
-	x->res_span = m.res_span;
-	x->res_left = m.res_left;
-	x->res_body = m.res_body;
-	x->status = m.status;
-	x->chosen_ns = m.chosen_ns;
-	x->up_over = m.up.over;
-	x->down_over = m.down.over;
-	x->u->announced_s = m.announced_s;
+	unpack_exchange(x, &m, &more, msg->rec[0].flags & HANDOFF_LAST);
 	unpack_conn(&s->c, &m.client);
 	unpack_conn(&x->u->c, &m.upstream);
 	if (!unpack(&s->c.in, msg, &at, m.client.in) || !unpack(&x->u->c.in, msg, &at, m.upstream.in) ||
 	    !unpack(&x->req, msg, &at, m.req) || !unpack(&s->out, msg, &at, m.out) ||
-	    !unpack_flow(&x->up, &m.up, msg, &nfds) || !unpack_flow(&x->down, &m.down, msg, &nfds) ||
-	    m.res_span > m.upstream.in)
+	    !unpack_flow(&x->up, &m.up, msg, &nfds) || !unpack_flow(&x->down, &m.down, msg, &nfds))
 		goto refuse;
-	if (m.log <= msg->head.extra - at)
-		access_unpack(x, msg->extra + at, m.log);
+	why = "no memory";
+	if (x->req_chunked && !x->req_sent && x->req == NULL && (x->req = buf_take()) == NULL)	/* where its chunks are written */
+		goto refuse;
+	/* Heard from now on, whether anybody waits for it or not: a client that leaves in the middle spares the server the work. */
+	if (conn_arm(&s->c) < 0)
+		goto refuse;
+	access_unpack(x, msg->extra + at, m.log);	/* all of it is there: unpack_head() */
+	at += m.log + sizeof more;
+	if (!x->answered)
+		fields_unpack(x, msg->extra + at, more.notes <= msg->head.extra - at ? more.notes : 0);
+	if (x->state == X_TALK && !x->answered)
+		learning_asked(x);
+	unpack_deadlines(x, &more);
 	while (nfds < msg->head.fds)	/* more than it says what for */
 		close(msg->fd[nfds++]);
 	session_run(s);

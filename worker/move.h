@@ -1,7 +1,7 @@
 /*
  * A conversation under way goes to another worker, descriptors, bytes and all, and neither side of
- * it notices: tunnels at any moment, http exchanges once their request has gone out and the head of
- * the answer has been written.
+ * it notices: tunnels at any moment, http exchanges once nothing can come of them but the answer of the
+ * server that they are at: uploads, answers, and requests that must not be sent twice.
  */
 #ifndef WORKER_MOVE_H
 #define WORKER_MOVE_H

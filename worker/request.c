@@ -55,7 +55,7 @@ enum exchange_result request_send(struct exchange *x)
 		custody_take(&s->c);
 	if (x->req_chunked) {
 		r = flow_pump_chunked(&x->up, &x->req_body, &s->c, &x->u->c, x->req, true, &x->req_span, &x->req_read, &x->replay);
-		if (x->req_body.total > s->listener->max_body)
+		if (x->req_body.total > x->max_body)
 			return exchange_refuse(x, 413);
 	} else {
 		r = x->replay ? pump_held(x) : flow_pump(&x->up, &s->c, &x->u->c, x->req, &x->req_left);
