@@ -118,16 +118,30 @@ static void reopen_logs(struct handoff_msg *m)
 		log_reopen();
 }
 
+#define LOOK_AGAIN_NS (CONF_SECOND / 2)	/* for a worker that retires */
+
+/* What was not to move at once may have to by now, and nothing happens on a connection that waits. */
+static void look_again(struct timer *t)
+{
+	session_sweep();
+	timer_set(&worker.loop.wheel, t, worker.loop.now_ns + LOOK_AGAIN_NS);
+}
+
 static void leave(bool hand_back)
 {
+	static struct timer again = { .cb = look_again };
+
 	if (hand_back)
 		worker.retiring = true;
 	else
 		worker.stopping = true;
-	if (hand_back)
+	if (hand_back) {
 		move_kept_out();
-	else
+		timer_set(&worker.loop.wheel, &again, worker.loop.now_ns + LOOK_AGAIN_NS);
+	} else {
 		upstream_close_all();
+		timer_cancel(&worker.loop.wheel, &again);
+	}
 	session_sweep();
 }
 

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Uploads go to the new workers at a reload and at an upgrade, and requests that wait for an answer that nobody but their
-# server can give: no worker stays behind for them, the server gets every byte once, and the client its answer.
+# Uploads go to the new workers at a reload and at an upgrade, and requests that wait for an answer: no worker stays behind for
+# them, the server gets every byte once, and the client its answer.
 TEST_LIMIT=150
 . "${0%/*}/lib.sh"
 
@@ -11,7 +11,9 @@ pause() { read -r -t "$1" <> <(:); }	# the length of a measurement; never for re
 start_backend B1 --log "$TMP/b1.log"
 start_backend B2 --status 413
 start_backend B3
-for name in WEB COPY LIMITED STRICT; do new_port $name; done
+start_backend B4
+start_backend B5
+for name in WEB COPY LIMITED PAIR; do new_port $name; done
 PORT=$WEB
 conf() {
 	cat <<EOC
@@ -36,6 +38,13 @@ pool refusing {
     keepalive-max 0
     server r1 127.0.0.1:$B2
 }
+pool pair {
+    check none
+    keepalive-max 0
+    balance first
+    server p4 127.0.0.1:$B4 maxconn 100
+    server p5 127.0.0.1:$B5
+}
 pool limited {
     check none
     keepalive-max 0
@@ -57,6 +66,10 @@ listen copy {
     bind 127.0.0.1:$COPY
     splice off
     to app
+}
+listen pair {
+    bind 127.0.0.1:$PAIR
+    to pair
 }
 listen limited {
     bind 127.0.0.1:$LIMITED
@@ -245,6 +258,31 @@ ok "after which nobody has its place" [ "$(metric pool_queue_requests)" = 1 ]
 ok "both are answered" wait $late $waits
 is "$(<"$TMP/code") $(<"$TMP/code2")" "200 200" "in order"
 is "$(curl -sS "http://127.0.0.1:$B3/control/most")" 1 "there was never more than one"
+
+# --- what could be sent again moves when it has waited for a while, and can be sent again from there ---
+head -c 10000 "$TMP/body" >"$TMP/small"
+head -c 20000 "$TMP/body" | cksum >"$TMP/small.sum"
+head -c 20000 "$TMP/body" | tail -c 10000 >"$TMP/rest"
+rm -f "$TMP/go" "$TMP/go-chunked"
+curl -sS -o "$TMP/get" "http://127.0.0.1:$PAIR/delay/6000?late" -w '%{http_code}' >"$TMP/code" &
+clients=($!)
+"$TESTBIN/raw" "127.0.0.1:$PAIR" -t 15000 'PUT /digest HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 20000\r\n\r\n' -f "$TMP/small" \
+    -e "$TMP/go" -f "$TMP/rest" >"$TMP/put" &
+clients+=($!)
+"$TESTBIN/raw" "127.0.0.1:$PAIR" -t 15000 'PUT /digest HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n2710\r\n' \
+    -f "$TMP/small" '\r\n2710\r\n' -e "$TMP/go" -f "$TMP/rest" '\r\n0\r\n\r\n' >"$TMP/chunked" &
+clients+=($!)
+ok "requests that could be sent again" wait_for 5 sent 2 10000
+ok "move soon" next HUP 3
+ok "again" next HUP 3
+is "$(curl -sS "http://127.0.0.1:$B4/control/most") $(curl -sS "http://127.0.0.1:$B5/control/most")" "1 0" "one server has them"
+kill_backend B4
+: >"$TMP/go"
+wait "${clients[@]}"
+is "$(<"$TMP/code")" 200 "their server is killed: the one that waited is answered"
+like "$(<"$TMP/get")" "B5 GET /delay/6000.late" "by another server"
+like "$(<"$TMP/put")" "200 OK.*X-Backend: B5.*$(<"$TMP/small.sum")" "so is an upload, which has all of its bytes"
+like "$(<"$TMP/chunked")" "200 OK.*X-Backend: B5.*$(<"$TMP/small.sum")" "and one in chunks"
 
 # --- its listener is gone ---
 rm -f "$TMP/go"

@@ -24,6 +24,8 @@
 #include "worker/fields.h"
 #include "worker/learning.h"
 
+#define REPEAT_NS CONF_SECOND	/* what may be repeated moves when it has waited so long */
+
 #define MOVED_SENT 2
 #define MOVED_VERSION 3
 
@@ -77,7 +79,11 @@ struct moved_more {
 	uint8_t foreign;		/* the connection to the server has been introduced to it */
 	uint8_t rule, failures;
 	uint16_t how;
-	uint8_t hung_up, pad;
+	uint8_t hung_up, hedged;
+	uint8_t replay;			/* `req` has all of the request, of which req_at bytes have been sent */
+	uint8_t pad[3];
+	uint32_t req_at;
+	uint64_t key;
 	/* then: notes bytes */
 };
 
@@ -95,15 +101,21 @@ static bool stays(const struct server *sv)
 	    atomic_load_explicit(&worker.table->inst->generation, memory_order_relaxed);
 }
 
+/* Another server might still get it: then it has to move with all that was said. */
+static bool repeatable(const struct exchange *x)
+{
+	return !x->answered && !x->interim && x->replay && http_idempotent(x->method);
+}
+
 /*
- * Nothing can come of it but the answer of this server: what a further attempt would want is not wanted any more, and stays
- * behind. A request that may yet be repeated is over soon, as a rule, and has its second chance here.
+ * One that is repeatable is over soon, as a rule, and then its connection moves as an idle one, which costs less, and which a worker
+ * that dies does not take with it.
  */
-static bool bound(const struct exchange *x)
+static bool has_settled(const struct exchange *x)
 {
 	if (x->answered)
 		return true;
-	return x->reached && !x->hedge && (!x->replay || !http_idempotent(x->method) || x->interim);
+	return x->reached && !x->hedge && (!repeatable(x) || state_now() - x->chosen_ns >= REPEAT_NS);
 }
 
 bool move_possible(const struct session *s)
@@ -113,7 +125,7 @@ bool move_possible(const struct session *s)
 	if (s->phase != SESSION_EXCHANGE || x == NULL || x->u == NULL || x->server == NULL || s->c.broken ||
 	    s->c.sending || x->u->c.sending)
 		return false;
-	if (x->state != X_TUNNEL && !(x->state == X_TALK && bound(x)))
+	if (x->state != X_TUNNEL && !(x->state == X_TALK && has_settled(x)))
 		return false;
 	return stays(x->server);	/* else it ends here */
 }
@@ -165,6 +177,7 @@ static struct moved_more pack_more(const struct exchange *x, bool foreign)
 		.req_chunked = x->req_chunked, .req_read = x->req_read, .req_sent = x->req_sent, .req_broken = x->req_broken,
 		.sticky = x->sticky == x->server - x->pool->server, .foreign = foreign, .rule = x->rule, .how = x->how,
 		.failures = (uint8_t)(x->failures < UINT8_MAX ? x->failures : UINT8_MAX), .hung_up = x->hung_up,
+		.hedged = x->hedged, .replay = repeatable(x), .req_at = x->req ? x->req->at : 0, .key = x->key,
 	};
 
 	more.req_body.why = NULL;
@@ -188,9 +201,11 @@ bool move_out(struct session *s)
 		.client = pack_conn(&s->c), .upstream = pack_conn(&u->c),
 	};
 	struct moved_more more = pack_more(x, foreign);
+	struct buf *req = x->req;
+	uint32_t req_at = more.req_at;
 	size_t at = sizeof m;
 
-	if (ALL_BUT_BUFFERS + buf_size(s->c.in) + buf_size(u->c.in) + buf_size(x->req) + buf_size(s->out) > sizeof move_extra)
+	if (ALL_BUT_BUFFERS + buf_size(s->c.in) + buf_size(u->c.in) + (req ? req->end : 0) + buf_size(s->out) > sizeof move_extra)
 		return false;	/* much waits for a slow server: as soon as that has taken some of it */
 	custody_take(&s->c);
 	if (!custody_settle(&s->c, s->requests))
@@ -198,7 +213,11 @@ bool move_out(struct session *s)
 	m.res_body.why = NULL;
 	at = pack(at, s->c.in, &m.client.in);
 	at = pack(at, u->c.in, &m.upstream.in);
-	at = pack(at, x->req, &m.req);
+	if (more.replay)
+		req->at = 0;
+	at = pack(at, req, &m.req);
+	if (req)
+		req->at = req_at;
 	at = pack(at, s->out, &m.out);
 	m.log = (uint32_t)access_pack(move_extra + at, x);
 	at += m.log;
@@ -290,6 +309,30 @@ static bool unpack_head(const struct handoff_msg *msg, struct moved *m, struct m
 	return m->version == MOVED_SENT && behind <= msg->head.extra;
 }
 
+/* A request that may be repeated: x->req is as it was there, and has as much room. False: that cannot be. */
+static bool unpack_replay(struct exchange *x, const struct moved_more *more)
+{
+	uint64_t want = !x->req_chunked ? x->req_left : x->req_read ? 0 : BUF_LARGE;
+	struct buf *large;
+
+	if (x->req == NULL || more->req_at > x->req->end)
+		return false;
+	x->req->at = more->req_at;
+	x->key = more->key;
+	x->hedged = more->hedged;
+	if (want > buf_room(x->req) && x->req->size < BUF_LARGE) {
+		if ((large = buf_take_large()) == NULL)
+			return false;
+		memcpy(large->data, x->req->data, x->req->end);
+		large->at = x->req->at;
+		large->end = x->req->end;
+		buf_give(&x->req);
+		x->req = large;
+	}
+	x->replay = x->req_chunked || want <= buf_room(x->req);
+	return true;
+}
+
 /* Could it be the state of an exchange? */
 static bool sound(const struct moved *m, const struct moved_more *more)
 {
@@ -301,7 +344,7 @@ static bool sound(const struct moved *m, const struct moved_more *more)
 	if (more->answered && m->res_framing == HTTP_CHUNKED && !http_body_sound(&m->res_body, HTTP_CHUNKED))
 		return false;
 	if (more->req_sent)
-		return more->req_read;
+		return more->req_read && (more->req_chunked || more->req_left == 0);
 	return more->req_chunked ? http_body_sound(&more->req_body, HTTP_CHUNKED) : more->req_left <= INT64_MAX;
 }
 
@@ -419,6 +462,8 @@ void move_in(const struct handoff_msg *msg)
 	if (!unpack(&s->c.in, msg, &at, m.client.in) || !unpack(&x->u->c.in, msg, &at, m.upstream.in) ||
 	    !unpack(&x->req, msg, &at, m.req) || !unpack(&s->out, msg, &at, m.out) ||
 	    !unpack_flow(&x->up, &m.up, msg, &nfds) || !unpack_flow(&x->down, &m.down, msg, &nfds))
+		goto refuse;
+	if (more.replay && x->state == X_TALK && !x->answered && !unpack_replay(x, &more))
 		goto refuse;
 	why = "no memory";
 	if (x->req_chunked && !x->req_sent && x->req == NULL && (x->req = buf_take()) == NULL)	/* where its chunks are written */

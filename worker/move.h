@@ -1,7 +1,6 @@
 /*
  * A conversation under way goes to another worker, descriptors, bytes and all, and neither side of
- * it notices: tunnels at any moment, http exchanges once nothing can come of them but the answer of the
- * server that they are at: uploads, answers, and requests that must not be sent twice.
+ * it notices: tunnels, uploads and answers at any moment, and requests that wait for their answer.
  */
 #ifndef WORKER_MOVE_H
 #define WORKER_MOVE_H
