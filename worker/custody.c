@@ -14,6 +14,12 @@
  */
 #define SKIP_BYTES	1024
 #define SKIP_TIMES	2
+/*
+ * More than this is taken out of the socket at once. The kernel counts the memory of what came together until the last
+ * byte of it is read: a few bytes left of a large piece can keep the receive window shut, and what would be read next, or
+ * the rest of a head, never comes.
+ */
+#define PEEK_BYTES	(BUF_SIZE / 4 * 3)
 /* A head in more pieces than that is read as usual, or one that comes byte by byte would be copied anew with each byte. */
 #define PEEK_TIMES	8
 
@@ -187,6 +193,13 @@ int custody_peek(struct conn *c)
 		b->end = (uint32_t)n;
 		c->owed = (unsigned)n & BOOK_SKIP_MAX;
 		c->peeks = (c->peeks + 1) & 15;
+		if (n > PEEK_BYTES) {
+			custody_take(c);
+			if (custody_discard(c) < 0) {
+				errno = ECONNRESET;
+				return CONN_ERROR;
+			}
+		}
 		return (int)(n - before);
 	}
 	c->rd = false;
