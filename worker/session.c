@@ -221,8 +221,6 @@ static bool next_piece(struct session *s)
 	case STATUS_FILLED:
 		return true;
 	case STATUS_YIELD:
-		/* It is our turn, and not the client's, whom the timer may have been set for. */
-		timer_set(&worker.loop.wheel, &s->timer, status_until(s, state_now() + s->listener->send_timeout_ns));
 		session_yield(s);
 		return false;
 	case STATUS_FAILED:
@@ -536,6 +534,9 @@ static void on_timer(struct timer *t)
 		/* fall through */
 	case SESSION_IDLE:
 	case SESSION_ANSWER:
+		if (s->run_at)	/* it was set for a wait that is over: it is our turn now */
+			return;
+		/* fall through */
 	case SESSION_LINGER:
 		access_who(s, ACCESS_CLIENT_LATE);
 		if (s->streamed)
