@@ -100,9 +100,11 @@ between "$(grep -E '^(READY|RELOADING|WATCHDOG)' "$TMP/told" | grep -A1 '^RELOAD
 # --- killed with its heir: what is left in shared memory, by another name than the last pid, the next one removes ---
 ok "the table is called after the first one" [ -e "/dev/shm/loadbalancer.$FIRST" ]
 wait_for 5 eval '[ -n "$(heir)" ]'
+kill -STOP "$HEIR"	# or it makes another one before it is killed itself
+# One that it has made just now may be there beside the one before, and not have its name yet.
+wait_for 5 eval '[ -z "$(_children "loadbalancer: supervisor")" ]'
 h=$(heir)
-kill -STOP "$HEIR"	# or it has made another one before it is killed itself
-kill -KILL "$h" "$HEIR"
+kill -KILL $h "$HEIR"
 wait_for 5 _gone "$HEIR"
 kill $MANAGER
 wait_for 5 _gone $MANAGER
