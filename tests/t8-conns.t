@@ -110,12 +110,12 @@ if [ "$(id -u)" = 0 ] && setpriv --reuid 65534 --regid 65534 --clear-groups true
 	is "$(setpriv --reuid 65534 --regid 65534 --clear-groups "$LBCTL" -i "$LB_PID" show conns 2>&1 >/dev/null; echo $?)" \
 	    "lbctl: control socket $SOCKET: Permission denied"$'\n5' "not everybody may ask"
 fi
-fds=$(count_fds "$LB_PID") wfds=$(for w in $(workers); do count_fds "$w"; done)
+fds=$(count_fds "$LB_PID" $(workers))
 perl -MIO::Socket::UNIX -e 'for my $r ("conns\n", "conns nonsense\n") { my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]); $s->autoflush; print $s $r; local $/; print <$s> }' "$SOCKET" >"$TMP/talk"
 is "$(< "$TMP/talk")" $'error\nconns takes a socket for the answer along\nerror\nconns takes a socket for the answer along' "a request without a socket"
 for i in {1..30}; do "$LBCTL" -i "$LB_PID" --timeout 1ms show conns >/dev/null 2>&1 & P[i]=$!; done
 wait "${P[@]}"
-same() { [ "$(count_fds "$LB_PID")" = "$fds" ] && [ "$(for w in $(workers); do count_fds "$w"; done)" = "$wfds" ]; }
+same() { [ "$(count_fds "$LB_PID" $(workers))" -le "$fds" ]; }	# fewer: who went on was still at it when they were counted
 ok "askers that leave at once leave nothing behind" wait_for 12 same
 
 # --- many, while others are served ---
