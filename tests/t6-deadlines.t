@@ -30,7 +30,7 @@ answer() { head -n 1 "$TMP/out" | tr -d '\r'; }
 to_out() { raw "$@" >"$TMP/out"; }
 
 # --- the client's head ---
-start "server b1 127.0.0.1:$B1" -- "head-timeout 400ms" "idle-timeout 300ms" "body-timeout 400ms"
+start "server b1 127.0.0.1:$B1" -- "head-timeout 400ms" "idle-timeout 300ms" "body-timeout 1s"
 timed to_out 'GET / HT' -p 5000
 is "$(answer)" "HTTP/1.1 408 Request Timeout" "half a head and then nothing: 408"
 between "$TOOK" 390 2390 "after head-timeout ($TOOK ms)"
@@ -58,10 +58,10 @@ is "$(grep -c '^HTTP/1.1 200' "$TMP/out")" 3 "a request in time begins it anew"
 # --- the client's body ---
 timed to_out 'PUT /digest HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf' -p 5000
 is "$(answer)" "HTTP/1.1 408 Request Timeout" "a body that stops: 408"
-between "$TOOK" 390 2390 "after body-timeout ($TOOK ms)"
+between "$TOOK" 990 3990 "after body-timeout ($TOOK ms)"
 timed to_out 'PUT /digest HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel' -p 5000
 is "$(answer)" "HTTP/1.1 408 Request Timeout" "a chunked one too"
-timed to_out 'PUT /digest HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nh' -p 250 e -p 250 l -p 250 l -p 250 o
+timed to_out 'PUT /digest HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nh' -p 300 e -p 300 l -p 300 l -p 300 o
 is "$(answer)" "HTTP/1.1 200 OK" "one that goes on, however slowly, is waited for ($TOOK ms)"
 head -c 100000 /dev/zero >"$TMP/half"
 timed to_out 'PUT /digest HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n' -f "$TMP/half" -p 5000

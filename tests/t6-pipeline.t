@@ -6,11 +6,13 @@
 # pipeline PORT PATH BYTES REQUESTS AT-ONCE [length|chunked]: requests of so many bytes, most of them in a field or in a
 # body, at most AT-ONCE under way: "ANSWERS in order"
 pipeline() {
-	perl -MIO::Socket::INET -MTime::HiRes=time,sleep -e 'my ($port, $path, $size, $count, $most, $body) = @ARGV;
+	perl -MIO::Socket::INET -MTime::HiRes=time -e 'my ($port, $path, $size, $count, $most, $body) = @ARGV;
 		$SIG{PIPE} = "IGNORE";
 		my $s = IO::Socket::INET->new("127.0.0.1:$port") or die;
 		my ($got, $out, $asked, $answered, $last) = ("", "", 0, 0, time);
 		$s->blocking(0);
+		my $bits = "";
+		vec($bits, fileno $s, 1) = 1;
 		while ($answered < $count) {
 			while ($asked < $count && $asked - $answered < $most && length $out < 300000) {
 				my $head = ($body ? "PUT" : "GET") . " $path/" . $asked++ . " HTTP/1.1\r\nHost: x\r\n";
@@ -33,7 +35,7 @@ pipeline() {
 			}
 			$last = time if $m || $n;
 			last if time - $last > 8;
-			sleep 0.0005 if !$m && !$n;
+			select my $r = $bits, my $w = length $out ? $bits : undef, undef, 1 if !$m && !$n;
 		}
 		print "$answered in order"' "$@"
 }

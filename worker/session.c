@@ -528,25 +528,25 @@ static void on_timer(struct timer *t)
 		if (after_exchange(s, r))
 			session_run(s);
 		return;
-	case SESSION_PREAMBLE:
-		if (s->c.in)
-			access_begin(s, s->accepted_ns);
-		/* fall through */
 	case SESSION_IDLE:
 	case SESSION_ANSWER:
 		if (s->run_at)	/* it was set for a wait that is over: it is our turn now */
 			return;
-		/* fall through */
+		break;
+	case SESSION_PREAMBLE:
+		if (s->c.in)
+			access_begin(s, s->accepted_ns);
+		break;
 	case SESSION_LINGER:
-		access_who(s, ACCESS_CLIENT_LATE);
-		if (s->streamed)
-			reset(s);	/* what it has got must not look like all */
-		else
-			session_close(s);
-		return;
+		break;
 	case SESSION_GONE:
 		return;
 	}
+	access_who(s, ACCESS_CLIENT_LATE);
+	if (s->streamed)
+		reset(s);	/* what it has got must not look like all */
+	else
+		session_close(s);
 }
 
 struct session *session_adopt(int fd, const struct handoff_record *r)

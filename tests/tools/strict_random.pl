@@ -365,6 +365,7 @@ while (1) {
 		my $ended = 0;
 		if (vec $w, $fd, 1) {
 			my $n = syswrite $c->{fh}, $c->{out}, $c->{cut_at};
+			$c->{since} = time if $n;	# some write a few bytes at a time, which takes a while on a machine that is busy
 			# Closed on us after a refusal, perhaps; what it said before is still to be read.
 			$c->{out} = defined $n ? substr $c->{out}, $n : $!{EAGAIN} ? $c->{out} : '';
 			shutdown $c->{fh}, 1 if $c->{out} eq '';
