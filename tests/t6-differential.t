@@ -2,7 +2,7 @@
 # Random sequences of valid and broken messages, by a seed that is said: what a second reader finds in the same bytes
 # is what the servers must get and the clients be answered; see tests/tools/strict_random.pl. LB_RANDOM_SECONDS for
 # longer than a few seconds, LB_RANDOM_SEED to repeat, LB_RANDOM_COUNT for how many connections at most.
-TEST_LIMIT=$((${LB_RANDOM_SECONDS:-8} + 100))
+TEST_LIMIT=$((2 * ${LB_RANDOM_SECONDS:-8} + 100))
 . "${0%/*}/lib.sh"
 . "$TESTDIR/tools/strict_http.sh"
 

@@ -186,6 +186,17 @@ between "$took" 0 2200 "more places: those who wait go on at once ($took ms inst
 between "$(most "$D1")" 3 4 "four at a time now"
 stop_lb
 
+# --- a pool so large that not all of it is looked at: all places are found, and no more ---
+start_backend L1 --delay 20
+new_port PORT
+many=()
+for i in {1..60}; do many+=("server l$i 127.0.0.1:$L1 maxconn 1"); done
+start_conf < <(WORKERS=4 conf "queue-timeout 20s" "${many[@]}")
+line=$(load -n 4000 -c 90)
+like "$line" '"ok":4000,"failed":0' "sixty servers with a place each, ninety clients: all are served"
+between "$(most "$L1")" 57 60 "by all of them: $(most "$L1") at a time"
+stop_lb
+
 # --- what has the only place moves to another worker, while others wait for it ---
 start_backend M1
 new_port PORT

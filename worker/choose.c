@@ -392,12 +392,11 @@ static struct server *by_turn(struct pool *p, const struct ask *ask, struct bala
 	for (int i = 0; i < CHOOSE_TURNS; i++) {
 		uint32_t first = strides_first(p->strides);
 		struct server *s = &p->server[first];
-		uint32_t most = queue_limit(s);
 
 		strides_step(p->strides, atomic_load_explicit(&s->row->weight, memory_order_relaxed));
 		if (s->conf->backup || !choose_usable(s) || choose_was_tried(ask->tried, first))
 			continue;
-		if ((most && table_sum_inflight(worker.table, s->conf->row) >= most) || !queue_claim(s))
+		if (queue_full(s) || !queue_claim(s))
 			continue;
 		if (told)
 			balance_tell(told, first, 0, NULL);
@@ -409,8 +408,8 @@ static struct server *by_turn(struct pool *p, const struct ask *ask, struct bala
 /* A pool in which looking at all servers costs more than it gains. The seed's rule is the least of all, however many. */
 static bool is_large(const struct pool *p)
 {
-	if (p->balance->needs & BALANCE_LEARNED)	/* its look does not mind limits */
-		return p->conf->nservers > CHOOSE_ALL && !p->limited;
+	if (p->balance->needs & BALANCE_LEARNED)
+		return p->conf->nservers > CHOOSE_ALL;
 	return p->conf->nservers > CHOOSE_MANY && !worker.conf->seed;
 }
 
@@ -462,11 +461,9 @@ bool choose_room(struct pool *p)
 
 	if (candidates(p, &none, &how) == 0)
 		return false;
-	for (unsigned i = 0; i < p->conf->nservers; i++) {
-		uint32_t most = queue_limit(&p->server[i]);
-		if (col.usable[i] && (most == 0 || table_sum_inflight(worker.table, p->server[i].conf->row) < most))
+	for (unsigned i = 0; i < p->conf->nservers; i++)
+		if (col.usable[i] && !queue_full(&p->server[i]))
 			return true;
-	}
 	return false;
 }
 

@@ -2,6 +2,7 @@
 #include "worker/learning.h"
 
 #include "worker/choose.h"
+#include "worker/queue.h"
 #include "worker/exchange.h"
 
 #define SILENT		3.0f	/* means without an answer */
@@ -91,7 +92,7 @@ bool learning_look(void *arg, uint32_t i, struct balance_look *k)
 	uint64_t now = state_now(), since = up_since(s);
 	struct learn_waiting waiting = { 0 };
 
-	if (v->usable ? !v->usable[i] : state_is_backup(s) || !choose_usable(s) || choose_was_tried(v->tried, i))
+	if (v->usable ? !v->usable[i] : state_is_backup(s) || !choose_usable(s) || choose_was_tried(v->tried, i) || queue_full(s))
 		return false;
 	k->weight = atomic_load_explicit(&s->row->weight, memory_order_relaxed);
 	if (k->weight == 0)	/* a last resort, which the caller allows */

@@ -23,7 +23,7 @@ void learning_moved(struct exchange *x);
 /* balance_view.look. arg: struct learning_view */
 struct learning_view {
 	struct pool *pool;
-	const uint8_t *usable;		/* by position in the pool; NULL: what choose_usable() says */
+	const uint8_t *usable;		/* by position in the pool; NULL: what choose_usable() and queue_full() say */
 	const struct tried *tried;
 };
 bool learning_look(void *arg, uint32_t i, struct balance_look *k);

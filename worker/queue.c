@@ -105,6 +105,13 @@ static void wake_first(struct pool *p, bool but_us)
 		log_warn("worker %u, whose request is first in line, cannot be woken: %s; it looks by itself", who, strerror(errno));
 }
 
+bool queue_full(const struct server *s)
+{
+	uint32_t most = queue_limit(s);
+
+	return most && table_sum_inflight(worker.table, s->conf->row) >= most;
+}
+
 bool queue_claim(struct server *s)
 {
 	uint32_t most = queue_limit(s);

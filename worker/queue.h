@@ -30,6 +30,9 @@ static inline uint32_t queue_limit(const struct server *s)
 	return learned && learned < most ? learned : most;
 }
 
+/* Whether it has them. What was so a moment ago need not be so now: only queue_claim() is exact. */
+bool queue_full(const struct server *s);
+
 /* One more request at the server, counted in our column. False: it is at its maxconn, nothing is changed. */
 bool queue_claim(struct server *s);
 /* One less. Whoever is first in the line is told. */
