@@ -181,10 +181,12 @@ sub latency {
 }
 
 sub servers {
-	for my $n (3, 100, 1000) {
-		my @p = start_all({ key => 'servers', programs => \@balancers, options => { servers => $n } });
+	# The last ones with a limit for each, which is not reached.
+	for ([3], [100], [1000], [1000, 200]) {
+		my ($n, $limit) = @$_;
+		my @p = start_all({ key => 'servers', programs => \@balancers, options => { servers => $n, limit => $limit } });
 		pause(1) if $n > 3;	# the first round of checks
-		rounds('servers', \@p, sub { wrk($_[0], %small, secs => $seconds) }, " $n");
+		rounds('servers', \@p, sub { wrk($_[0], %small, secs => $seconds) }, $limit ? " $n, limited" : " $n");
 		end(@p);
 	}
 }

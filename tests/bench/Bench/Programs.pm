@@ -123,7 +123,7 @@ sub addresses {
 my $count = 0;
 
 # start(KIND, OPTION => VALUE...): KIND is lb, nginx, haproxy, relay. Options: mode (http, tcp), servers
-# (how many), workers, custody, scheduling and ring (lb: see loadbalancer.conf(5); ring is io-uring), splice, buffers (nginx: 64 KiB each), log (access log to a file), shut (relay: one answer a connection).
+# (how many), limit (requests at a time for each), workers, custody, scheduling and ring (lb: see loadbalancer.conf(5); ring is io-uring), splice, buffers (nginx: 64 KiB each), log (access log to a file), shut (relay: one answer a connection).
 # Returns { kind, name, pid, port }.
 sub start {
 	my ($kind, %o) = @_;
@@ -143,7 +143,8 @@ sub end { stop($_->{pid}, $_->{kind} eq 'lb' ? 'INT' : 'TERM') for @_ }
 
 sub command_lb {
 	my ($p, $o, $base, @address) = @_;
-	my $servers = join '', map { "\tserver s$_ $address[$_]\n" } 0 .. $#address;
+	my $limit = $o->{limit} ? " maxconn $o->{limit}" : '';
+	my $servers = join '', map { "\tserver s$_ $address[$_]$limit\n" } 0 .. $#address;
 	my $log = $o->{log} ? "\taccess-log $base.access\n" : '';
 	my $more = join '', map { $o->{$_->[0]} ? "$_->[1] $o->{$_->[0]}\n" : () } ['custody', 'custody'], ['scheduling', 'scheduling'], ['ring', 'io-uring'];
 	put("$base.conf", <<END);
@@ -163,7 +164,8 @@ END
 
 sub command_nginx {
 	my ($p, $o, $base, @address) = @_;
-	my $servers = join '', map { "\t\tserver $_;\n" } @address;
+	my $limit = $o->{limit} ? " max_conns=$o->{limit}" : '';
+	my $servers = join '', map { "\t\tserver $_$limit;\n" } @address;
 	my $log = $o->{log} ? "$base.access combined buffer=64k flush=1s" : 'off';
 	my $head = <<END;
 ${nginx_user}worker_processes $o->{workers};
@@ -225,7 +227,8 @@ END
 
 sub command_haproxy {
 	my ($p, $o, $base, @address) = @_;
-	my $servers = join '', map { "\tserver s$_ $address[$_] check inter 5s\n" } 0 .. $#address;
+	my $limit = $o->{limit} ? " maxconn $o->{limit}" : '';
+	my $servers = join '', map { "\tserver s$_ $address[$_] check inter 5s$limit\n" } 0 .. $#address;
 	my $http = $o->{mode} eq 'http' ? "\toption http-keep-alive\n\thttp-reuse always\n\toption forwardfor\n" : '';
 	my $splice = $o->{splice} ? "\toption splice-request\n\toption splice-response\n" : '';
 	my $log = $o->{log} ? "\tlog $dir/log.sock local0\n\toption httplog\n" : '';
