@@ -83,7 +83,7 @@ sub table {
 		    'p99', 'p99.9', 'spread', 'uneven', 'errors';
 		my ($suffix) = '';
 		for my $name (@{$s->{names}}) {
-			($suffix) = $name =~ /( \d+)$/;
+			($suffix) = $name =~ /( \d+(?:, limited)?)$/;
 			my $lb = med($s, 'lb' . ($suffix // ''), 'cpu_us');
 			my $cpu = med($s, $name, 'cpu_us');
 			my @cpu = sort { $a <=> $b } map { $_->{cpu_us} } @{$s->{runs}{$name}};
@@ -152,7 +152,7 @@ sub svg {
 			my $w = $v{$name} > 0 ? $v{$name} / $most * $wide : 0;
 			my @mine = $name ne 'lb' ? () : grep { $_->{scenario} eq $key && $_->{limit} <= $most } @goals;
 			my $text = $left + $w + 5;
-			my ($program, $count) = $name =~ /^(.*?)( \d+)?$/;
+			my ($program, $count) = $name =~ /^(.*?)( \d+(?:, limited)?)?$/;
 			for (@mine) {	# the figure stands clear of the goal
 				my $x = $left + $_->{limit} / $most * $wide;
 				$text = $x + 5 if $x > $text - 5 && $x < $text + 35;
