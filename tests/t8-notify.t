@@ -70,8 +70,8 @@ rm "$TMP/notify"
 manager "$TMP/notify" "$TMP/told"
 conf >"$TMP/c"
 printf '%s\n' "log $TMP/h.log" "pid $TMP/pid" >>"$TMP/c"
-bash -c 'WATCHDOG_PID=$$ exec "$@"' - "$LB" -c "$TMP/c" 2>/dev/null 8>&- &
-LB_PID=$! LB_PIDS+=($!) LB_LOGS+=("$TMP/h.log") FIRST=$!
+bash -c 'WATCHDOG_PID=$$ exec "$@"' - "$LB" -c "$TMP/c" 2>"$TMP/h.err" 8>&- &
+LB_PID=$! LB_PIDS+=($!) LB_LOGS+=("$TMP/h.err" "$TMP/h.log") FIRST=$!
 heir() { _children 'loadbalancer: heir'; }
 wait_for 5 ready 1 && wait_for 5 heir >/dev/null
 ok "signs of life by the pid that is asked" wait_for 5 alive
