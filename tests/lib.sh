@@ -11,6 +11,7 @@
 #	new_port VAR			a free port on loopback that nobody else in this suite uses
 #	start_backend VAR OPTION...	VAR: its port, VAR_PID: its pid; options: tests/demo/backend.c
 #	start_nth_backend VAR ...	the same with --name VAR
+#	start_full VAR			a port that takes no connection and refuses none
 #	kill_backend VAR [SIGNAL]	KILL unless told otherwise; waits until it is gone
 #	restart_backend VAR [OPTION..]	same port, same options and further ones
 #	start_lb ARG...			"@" stands for a new port: start_lb -N 2 @ $B1 $B2. Sets PORT, LB_PID, LB_LOG
@@ -191,6 +192,16 @@ start_backend() {
 	local -n start_options=${var}_OPTIONS
 	start_options=(--port "$port" --name "$var" "$@")
 	_backend "$var"
+}
+
+# It never accepts, and its backlog is full: nobody can connect, or is refused.
+start_full() {
+	perl -MIO::Socket::INET -e 'my $l = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1) or die;
+		my @c = map { IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => $l->sockport, Blocking => 0) } 1 .. 5;
+		open my $f, ">", "$ARGV[0].new"; print $f $l->sockport; close $f; rename "$ARGV[0].new", $ARGV[0]; sleep 100' "$TMP/$1.full" 8>&- &
+	BACKEND_PIDS+=($!)
+	wait_for 10 [ -e "$TMP/$1.full" ]
+	printf -v "$1" %d "$(< "$TMP/$1.full")"
 }
 
 kill_backend() {

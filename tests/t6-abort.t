@@ -23,13 +23,7 @@ left() {
 }
 ends() { logged=$(grep -a -- "$1" "$LOG" | tail -n 1) && [ -n "$logged" ]; }
 
-# It never accepts, and its backlog is full.
-perl -MIO::Socket::INET -e 'my $l = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1) or die;
-	my @c = map { IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => $l->sockport, Blocking => 0) } 1 .. 5;
-	open my $f, ">", "$ARGV[0].new"; print $f $l->sockport; close $f; rename "$ARGV[0].new", $ARGV[0]; sleep 100' "$TMP/full" 8>&- &
-BACKEND_PIDS+=($!)
-wait_for 10 [ -e "$TMP/full" ]
-FULL=$(< "$TMP/full")
+start_full FULL
 start_backend S1 --log "$TMP/s1.log"
 start_backend S2 --log "$TMP/s2.log"
 start_backend ECHO --tcp echo

@@ -20,13 +20,7 @@ start_backend B1
 start_backend BT --tcp echo
 new_port NOBODY; new_port PORT; new_port COMBINED; new_port EXTENDED; new_port JSON; new_port OWN
 new_port TCP; new_port TCPDEAD; new_port MIXED; new_port PROXY
-# It never accepts, and its backlog is full.
-perl -MIO::Socket::INET -e 'my $l = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1) or die;
-	my @c = map { IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => $l->sockport, Blocking => 0) } 1 .. 5;
-	open my $f, ">", "$ARGV[0].new"; print $f $l->sockport; close $f; rename "$ARGV[0].new", $ARGV[0]; sleep 100' "$TMP/full" 8>&- &
-BACKEND_PIDS+=($!)
-wait_for 10 [ -e "$TMP/full" ]
-FULL=$(< "$TMP/full")
+start_full FULL
 
 timeouts="connect-timeout 300ms
 	answer-timeout 300ms
