@@ -20,6 +20,7 @@
 #	run_lb ARG...			runs it to its end (10 s): sets STATUS, OUT, ERR; for bad arguments
 #	workers, health_pid		pids, from the process titles
 #	req [CURL ARG...] URL|/PATH	curl, to the balancer: sets CODE, BODY, HEAD, CURL (curl's exit status)
+#	freeze PID			SIGSTOP, and it is stopped
 #	wait_for SECONDS COMMAND...	until it succeeds; false after SECONDS
 #	ok TEXT COMMAND... / is GOT WANT TEXT / like GOT REGEX TEXT / skip TEXT / diag TEXT
 
@@ -142,6 +143,10 @@ _gone() {
 	{ stat=$(< "/proc/$1/stat"); } 2>/dev/null || return 0
 	[[ ${stat##*) } == Z* ]]
 }
+
+# SIGSTOP comes when it comes: stops a process, and waits until it is.
+freeze() { kill -STOP "$1" && wait_for 5 _frozen "$1"; }
+_frozen() { [[ $(< "/proc/$1/stat") == *") T "* ]]; }
 
 # Whether anybody listens on a TCP port of this machine; asks the kernel, so nothing is connected.
 listening() {

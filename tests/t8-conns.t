@@ -99,7 +99,7 @@ is "$STATUS" 2 "an order that is none"
 
 # --- a worker that is stuck; who may ask; a hostile asker ---
 set -- $(workers)
-kill -STOP "$1"
+freeze "$1"
 ctl --timeout 300ms show conns
 like "$STATUS|$ERR" "^1\|lbctl: worker [12] \(pid $1\) has not told all within 0.3 s: it has [0-9]+ connections" "a stuck worker: who is missing"
 like "$OUT" '^[0-9] connections: ' "and what the others have"

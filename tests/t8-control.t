@@ -98,7 +98,7 @@ echo "bogus 1" >>"$LB_CONF"
 ctl reload
 like "$STATUS|$ERR" '^1\|lbctl: refused, .*unknown directive "bogus"' "a bad file: refused, with the reason"
 conf >"$LB_CONF"
-kill -STOP "$LB_PID"
+freeze "$LB_PID"
 ctl --timeout 200ms ready app2
 like "$STATUS|$ERR" '^5\|lbctl: no answer within 0.2 s' "a stopped supervisor: no answer in time"
 kill -CONT "$LB_PID"

@@ -132,7 +132,7 @@ ok "the counts are whole" test "$(json '$j->{servers}[0]{errors}{status_5xx}')" 
 # --- they outlive workers, reloads, a supervisor that is stopped ---
 ctl reload
 for W in $(workers); do kill -KILL "$W"; done
-kill -STOP "$LB_PID"
+freeze "$LB_PID"
 ctl show errors
 like "$OUT" 'answered 503' "after a reload, a death, and with a stopped supervisor"
 kill -CONT "$LB_PID"

@@ -96,7 +96,7 @@ kill -KILL "$(workers | head -n 1)"
 restarted() { metrics; grep -q '^loadbalancer_worker_restarts_total.* 1$' "$TMP/metrics"; }
 ok "a worker's death is counted" wait_for 5 restarted
 is "$(total)" 13 "and loses nothing"
-kill -STOP "$LB_PID"
+freeze "$LB_PID"
 metrics
 is "$(value supervisor_up)" 0 "a stopped supervisor shows"
 kill -CONT "$LB_PID"

@@ -48,9 +48,7 @@ ok "and says so" told "^STATUS=serving; the last reload was refused: $LB_CONF:[0
 is "$(times '^RELOADING=1$')" 2 "it had begun"
 
 # --- hung: no more signs of life ---
-kill -STOP "$LB_PID"
-stopped() { [[ $(< "/proc/$LB_PID/stat") == *") T "* ]]; }
-wait_for 5 stopped
+freeze "$LB_PID"
 n=$(times WATCHDOG)
 sleep 0.5 # time itself is tested: two signs of life would have come
 between "$(($(times WATCHDOG) - n))" 0 1 "a supervisor that is stuck gives no sign of life"
@@ -100,7 +98,7 @@ between "$(grep -E '^(READY|RELOADING|WATCHDOG)' "$TMP/told" | grep -A1 '^RELOAD
 # --- killed with its heir: what is left in shared memory, by another name than the last pid, the next one removes ---
 ok "the table is called after the first one" [ -e "/dev/shm/loadbalancer.$FIRST" ]
 wait_for 5 eval '[ -n "$(heir)" ]'
-kill -STOP "$HEIR"	# or it makes another one before it is killed itself
+freeze "$HEIR"	# or it makes another one before it is killed itself
 # One that it has made just now may be there beside the one before, and not have its name yet.
 wait_for 5 eval '[ -z "$(_children "loadbalancer: supervisor")" ]'
 h=$(heir)

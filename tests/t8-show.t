@@ -108,7 +108,7 @@ is $? 0 "help"
 is "$?" 1 "output that cannot be written is a failure"
 
 # --- the supervisor is stopped ---
-kill -STOP "$LB_PID"
+freeze "$LB_PID"
 ok "a stopped supervisor: everything is shown" shows 'the supervisor is stopped'
 like "$OUT" 'pool app' "as before"
 ctl --json show

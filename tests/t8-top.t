@@ -117,7 +117,7 @@ look -e
 is "$(grep -c $'\033\[[0-9;]*3[0-9]m' <<<"$SCREEN")" 0 "NO_COLOR: no colours"
 restart_backend B3
 ok "a server that comes back" gone '! shop/s2'
-kill -STOP "$LB_PID"
+freeze "$LB_PID"
 ok "a supervisor that is stopped, and what to do" sees '! the supervisor is stopped .SIGSTOP.: .*kill -CONT'
 kill -CONT "$LB_PID"
 set -- $(workers)

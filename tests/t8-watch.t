@@ -84,7 +84,7 @@ ok "so do the events" wait_for 5 has 'worker [0-9]+ died and was replaced'
 ok "the screen says so for a while" grep -Eq '! worker [0-9]+ died and was replaced [0-9a-z]+ ago \(1 time so far\)' "$TMP/show"
 kill -KILL "$(health_pid)"
 ok "the health process dies" told 'health  *health process: pid [0-9]+ in place of pid [0-9]+, which died'
-kill -STOP "$LB_PID"
+freeze "$LB_PID"
 ok "the supervisor is stopped" told 'supervisor  *supervisor: stopped'
 kill -CONT "$LB_PID"
 ok "and goes on" told 'supervisor  *supervisor: goes on'

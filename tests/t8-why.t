@@ -160,7 +160,7 @@ if [ "$(id -u)" = 0 ] && setpriv --reuid 65534 --regid 65534 --clear-groups true
 	like "$OUT $(< "$TMP/err")" '^[0-9:.]+ app: .* of [0-9]: .*what the requests were may see only root' "others see choices, not requests"
 	is "$(setpriv --reuid 65534 --regid 65534 --clear-groups "$LBCTL" -i "$LB_PID" why 2>&1 | grep -c GET)" 0 "not a single one"
 fi
-kill -STOP "$LB_PID"
+freeze "$LB_PID"
 ok "it answers while the supervisor is stopped" last .
 kill -CONT "$LB_PID"
 
